@@ -1,0 +1,84 @@
+/**
+ * The fast path of packing: tells whether structured clone can carry a value as it is, without copying anything.
+ *
+ * It follows the value the way structured clone does, recursively, so that the depth it sees is the depth structured clone will
+ * recurse. Whatever it cannot vouch for, it leaves to the builder: specials, things to refuse, own accessors (which would be
+ * evaluated here and once more by structured clone) and anything deep. Accessors on the elements of an array are the one exception,
+ * since looking for them costs more than cloning the array: those are evaluated twice.
+ *
+ * @module
+ */
+
+import { kindOf } from "./pickle_kinds.ts";
+
+/** Structured clone overflows the stack between 2,000 and 5,000 levels; the caller may have used some of it. */
+export const DEPTH = 200;
+
+/** Objects looked at before they are remembered: a small value never pays for the set, a cycle ends soon after. */
+const UNREMEMBERED = 64;
+
+/** Whether structured clone carries `value` as it is. */
+export function isClean(value: unknown, transfer?: ReadonlySet<object>): boolean {
+  return value === null || typeof value !== "object"
+    ? isPrimitive(value)
+    : new Scan(transfer).object(value, 0);
+}
+
+function isPrimitive(value: unknown): boolean {
+  return typeof value !== "function" && typeof value !== "symbol";
+}
+
+class Scan {
+  readonly #transfer: ReadonlySet<object> | undefined;
+  #seen: Set<object> | undefined;
+  #count = 0;
+
+  constructor(transfer: ReadonlySet<object> | undefined) {
+    this.#transfer = transfer;
+  }
+
+  object(value: object, depth: number): boolean {
+    if (depth > DEPTH) return false;
+    if (++this.#count > UNREMEMBERED) {
+      this.#seen ??= new Set();
+      if (this.#seen.has(value)) return true;
+      this.#seen.add(value);
+    }
+    switch (kindOf(value, this.#transfer)) {
+      case "plain":
+        return this.#properties(value, depth);
+      case "array":
+        return this.#items(Object.values(value), depth);
+      case "map":
+        return this.#items((value as Map<unknown, unknown>).keys(), depth) &&
+          this.#items((value as Map<unknown, unknown>).values(), depth);
+      case "set":
+        return this.#items(value as Set<unknown>, depth);
+      case "leaf":
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #properties(value: object, depth: number): boolean {
+    const keys = Object.keys(value);
+    for (let i = 0; i < keys.length; i++) {
+      const found = Object.getOwnPropertyDescriptor(value, keys[i])!;
+      if (found.get !== undefined || found.set !== undefined) return false;
+      if (!this.#any(found.value, depth)) return false;
+    }
+    return true;
+  }
+
+  #items(values: Iterable<unknown>, depth: number): boolean {
+    for (const item of values) if (!this.#any(item, depth)) return false;
+    return true;
+  }
+
+  #any(value: unknown, depth: number): boolean {
+    return typeof value === "object" && value !== null
+      ? this.object(value, depth + 1)
+      : isPrimitive(value);
+  }
+}
