@@ -39,6 +39,8 @@ export interface Declaration {
 /** One exported name. */
 export interface Exported {
   readonly name: string;
+  /** The variable at the top level that it exports; `undefined` for `export default` of an expression. */
+  readonly local: string | undefined;
   /** `undefined` when it comes from another module. */
   readonly declaration: Declaration | undefined;
   /** The name in the module that it comes from, when it is passed on. */
@@ -333,6 +335,7 @@ class Scanner {
       const imported = this.#bound.get(local);
       this.#exports.push({
         name,
+        local,
         declaration: declaration ?? (imported === undefined ? unknownAs(local) : undefined),
         imported: declaration === undefined ? imported : undefined,
       });
@@ -463,7 +466,7 @@ class Scanner {
       let name: string | undefined;
       if (this.#accept("as")) name = this.#take().text;
       if (!this.#accept("from") || this.#peek().kind !== "string") return;
-      if (name !== undefined) this.#exports.push({ name, declaration: undefined, imported: "*" });
+      if (name !== undefined) this.#exports.push({ name, local: undefined, declaration: undefined, imported: "*" });
       this.#imports.push({ specifier: this.#take().text, names: [], whole: true, dynamic: false });
       return;
     }
@@ -473,7 +476,7 @@ class Scanner {
         this.#at++;
         const specifier = this.#take().text;
         for (const [imported, name] of pairs) {
-          this.#exports.push({ name, declaration: undefined, imported });
+          this.#exports.push({ name, local: undefined, declaration: undefined, imported });
         }
         if (pairs.length > 0) {
           const names = pairs.map(([imported]) => imported);
@@ -498,8 +501,6 @@ class Scanner {
   }
 
   #default(): void {
-    const push = (declaration: Declaration) =>
-      this.#exports.push({ name: "default", declaration, imported: undefined });
     if (this.#is("abstract")) this.#at++;
     if (this.#is("interface")) return;
     const token = this.#peek();
@@ -515,10 +516,9 @@ class Scanner {
     const isDeclaration = this.#is("function") || this.#is("class") ||
       (this.#is("async") && this.#is("function", 1));
     const declaration = this.#value("default");
-    push(declaration);
-    if (isDeclaration && declaration.name !== "default") {
-      this.#declarations.set(declaration.name, declaration);
-    }
+    const local = isDeclaration && declaration.name !== "default" ? declaration.name : undefined;
+    this.#exports.push({ name: "default", local, declaration, imported: undefined });
+    if (local !== undefined) this.#declarations.set(local, declaration);
   }
 
   /** Reads a declaration when there is one here; `exported` hears each name it declares. */

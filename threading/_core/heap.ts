@@ -1,0 +1,88 @@
+/**
+ * A small heap on the ground: blocks of powers of two with a free list each, under one lock word. Holds the records of agents,
+ * waiters and threads.
+ *
+ * @module
+ */
+import { giveWord, takeWord } from "./park.ts";
+import {
+  A_SPARE,
+  A_WAITER,
+  AGENT_WORDS,
+  type Ground,
+  GROUND_BYTES,
+  HEAP_CLASSES,
+  HEAP_FREE,
+  HEAP_LOCK,
+  HEAP_TOP,
+  SYNC,
+  W_AGENT,
+  W_FORM,
+  W_NEXT,
+  WAITER_WORDS,
+} from "./words.ts";
+
+/**
+ * Allocates `count` zeroed words, rounded up to a power of two.
+ *
+ * @throws {RangeError} when the ground is full.
+ */
+export function allocate(ground: Ground, count: number, holder: number): number {
+  const sizeClass = sizeClassOf(count);
+  const { words } = ground;
+  takeWord(words, HEAP_LOCK, holder);
+  try {
+    const free = words[HEAP_FREE + sizeClass];
+    if (free !== 0) {
+      words[HEAP_FREE + sizeClass] = words[free];
+      words.fill(0, free, free + (1 << sizeClass));
+      return free;
+    }
+    const top = words[HEAP_TOP];
+    if (top + (1 << sizeClass) > words.length) {
+      throw new RangeError(
+        `Out of shared memory: all ${GROUND_BYTES >> 20} MiB for waiters and threads are in use`,
+      );
+    }
+    words[HEAP_TOP] = top + (1 << sizeClass);
+    return top;
+  } finally {
+    giveWord(words, HEAP_LOCK);
+  }
+}
+
+/** Gives back what {@linkcode allocate} returned for the same `count`. */
+export function free(ground: Ground, pointer: number, count: number, holder: number): void {
+  const sizeClass = sizeClassOf(count);
+  const { words } = ground;
+  takeWord(words, HEAP_LOCK, holder);
+  words[pointer] = words[HEAP_FREE + sizeClass];
+  words[HEAP_FREE + sizeClass] = pointer;
+  giveWord(words, HEAP_LOCK);
+}
+
+function sizeClassOf(count: number): number {
+  const sizeClass = 32 - Math.clz32(Math.max(count, 1) - 1);
+  if (sizeClass >= HEAP_CLASSES) throw new RangeError(`Cannot allocate ${count} words at once`);
+  return sizeClass;
+}
+
+/** Makes an agent's record, with its blocking waiter. */
+export function makeAgent(ground: Ground, holder: number): number {
+  const agent = allocate(ground, AGENT_WORDS, holder);
+  const { words } = ground;
+  words[agent + A_WAITER + W_AGENT] = agent;
+  words[agent + A_WAITER + W_FORM] = SYNC;
+  return agent;
+}
+
+/** Frees the record of an agent that no longer exists, and the unused waiters it kept. */
+export function freeAgent(ground: Ground, agent: number, holder: number): void {
+  const { words } = ground;
+  for (let waiter = words[agent + A_SPARE]; waiter !== 0;) {
+    const next = words[waiter + W_NEXT];
+    free(ground, waiter, WAITER_WORDS, holder);
+    waiter = next;
+  }
+  free(ground, agent, AGENT_WORDS, holder);
+}

@@ -1,0 +1,44 @@
+/**
+ * The door of the engine room: what the packages above it may use. See README.md in this folder for the map.
+ *
+ * @module
+ */
+export {
+  type AcquireOptions,
+  deadlineOf,
+  FOREVER,
+  type Limit,
+  limitOf,
+  now,
+  ONCE,
+  remaining,
+  TIMEOUT_MAX,
+  type WaitOptions,
+} from "./clock.ts";
+export { nameIt, PicklingError, TimeoutError } from "./errors.ts";
+export { type Site } from "./park.ts";
+export { runSync, type Slow } from "./drive.ts";
+export { type Cell, HEAD } from "./lot.ts";
+export { callAsync, callSync } from "./call.ts";
+export { adopt, cell, here, isMain } from "./site.ts";
+export { GRANTED } from "./words.ts";
+export { acquire, release, revocable, type Rule, STATE } from "./primitives/permits.ts";
+export { type Revocable } from "./park.ts";
+export { holder, MUTEX, MUTEX_WORDS } from "./primitives/mutex.ts";
+export { MAX_PERMITS, SEMAPHORE_WORDS, semaphoreRule } from "./primitives/semaphore.ts";
+export * as condition from "./primitives/condition.ts";
+export * as event from "./primitives/event.ts";
+export { EVENT_WORDS, FLAG } from "./primitives/event.ts";
+export * as barrier from "./primitives/barrier.ts";
+export { BARRIER_WORDS } from "./primitives/barrier.ts";
+export {
+  getState,
+  pack,
+  type Parcel,
+  type Reducer,
+  refuse,
+  register,
+  setState,
+  unpack,
+  unpackSync,
+} from "./pickle.ts";

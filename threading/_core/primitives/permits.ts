@@ -1,0 +1,155 @@
+/**
+ * Permits: what locks and semaphores have in common. One state word behind the lot; the rule of the primitive says what it means.
+ *
+ * | bit 0 | the rest | meaning | who changes it |
+ * | ----- | -------- | ------- | -------------- |
+ * | 0 | any | nobody waits | anybody, by compare-exchange (the fast path) |
+ * | 1 | no permit left | somebody waits | the holder of the lot's lock only |
+ * | 1 | permits left | all who wait are asynchronous waiters of blocked agents | the holder of the lot's lock only |
+ *
+ * Bit 0 is set by a waiter before it enters the lot and cleared with the last one that leaves it, both under the lot's lock. The
+ * fast path expects it clear, so from the moment it is set everybody comes through the lot: a permit that is given back goes
+ * straight to the first who can use it, and nobody can overtake.
+ *
+ * @module
+ */
+import type { Limit } from "../clock.ts";
+import { add, cas, load, type Slow, store } from "../drive.ts";
+import {
+  type Cell,
+  claim,
+  enqueue,
+  enqueueFirst,
+  first,
+  firstAwake,
+  type Grant,
+  grant,
+  LATE,
+  lockLot,
+  OWN,
+  rouse,
+  settle,
+  type Settled,
+  unlink,
+  unlockLot,
+} from "../lot.ts";
+import type { Revocable } from "../park.ts";
+import { A_UNCLAIMED, GRANTED, W_AGENT, W_STATE } from "../words.ts";
+
+/** The state word. */
+export const STATE = OWN;
+/** Bit 0: somebody waits. */
+export const WAITERS = 1;
+
+/** What the state word of a primitive means. Bit 0 is passed through. */
+export interface Rule {
+  /** The state after a permit went to `agent`, or -1 when there is none. */
+  take(state: number, agent: number): number;
+  /** The state after `count` permits came back, or -1 when that is not allowed. */
+  give(state: number, count: number): number;
+}
+
+/** Waits for a permit. Gives {@linkcode GRANTED}, or why not. */
+export function* acquire(cell: Cell, rule: Rule, waiter: number, limit: Limit): Slow<Settled> {
+  const { words, site } = cell;
+  const at = cell.at + STATE;
+  yield* lockLot(cell);
+  for (;;) {
+    const seen = yield load(words, at);
+    const taken = rule.take(seen, site.agent);
+    if (taken !== -1) {
+      if ((yield cas(words, at, seen, taken)) !== seen) continue;
+      yield* unlockLot(cell);
+      return GRANTED;
+    }
+    if (limit.deadline === -Infinity) {
+      yield* unlockLot(cell);
+      return LATE;
+    }
+    if ((seen & WAITERS) === 1 || (yield cas(words, at, seen, seen | WAITERS)) === seen) break;
+  }
+  enqueue(cell, waiter);
+  yield* unlockLot(cell);
+  const settled = yield* settle(cell, waiter, limit, () => withdraw(cell));
+  if (settled === GRANTED) yield* claim(cell, waiter);
+  return settled;
+}
+
+/** The last waiter that leaves switches the fast path on again. */
+function* withdraw(cell: Cell): Slow<void> {
+  if (first(cell) !== 0) return;
+  const seen = yield load(cell.words, cell.at + STATE);
+  yield store(cell.words, cell.at + STATE, seen & ~WAITERS);
+}
+
+/** Gives `count` permits back; `false` when the rule does not allow it. */
+export function* release(cell: Cell, rule: Rule, count: number): Slow<boolean> {
+  const { words } = cell;
+  const at = cell.at + STATE;
+  yield* lockLot(cell);
+  for (;;) {
+    const seen = yield load(words, at);
+    const given = rule.give(seen, count);
+    if (given !== -1 && (seen & WAITERS) === 1) {
+      const grants = yield* distribute(cell, rule, given);
+      yield* unlockLot(cell);
+      yield* rouse(cell, grants);
+      return true;
+    }
+    if (given === -1 || (yield cas(words, at, seen, given)) === seen) {
+      yield* unlockLot(cell);
+      return given !== -1;
+    }
+  }
+}
+
+/** Hands permits to those who can use them and writes the state word. Under the lock, with bit 0 set. */
+function* distribute(cell: Cell, rule: Rule, state: number): Slow<Grant[]> {
+  const records = cell.site.ground.words;
+  const granted: number[] = [];
+  while (rule.take(state, 1) !== -1) {
+    const waiter = yield* firstAwake(cell);
+    if (waiter === 0) break;
+    state = rule.take(state, records[waiter + W_AGENT]);
+    unlink(cell, waiter);
+    granted.push(waiter);
+  }
+  yield store(cell.words, cell.at + STATE, first(cell) === 0 ? state & ~WAITERS : state | WAITERS);
+  return grant(cell, granted);
+}
+
+/** What happens to asynchronous waiters of this primitive when their agent blocks and unblocks. */
+export function revocable(cell: Cell, rule: Rule): Revocable {
+  return {
+    revoke: (waiter) => takeBack(cell, rule, waiter),
+    distribute: () => handOut(cell, rule),
+  };
+}
+
+function* takeBack(cell: Cell, rule: Rule, waiter: number): Slow<void> {
+  const records = cell.site.ground.words;
+  const at = cell.at + STATE;
+  yield* lockLot(cell);
+  let grants: Grant[] = [];
+  if ((yield load(records, waiter + W_STATE)) === GRANTED) {
+    yield add(records, cell.site.agent + A_UNCLAIMED, -1);
+    for (;;) {
+      const seen = yield load(cell.words, at);
+      if ((seen & WAITERS) === 1 || (yield cas(cell.words, at, seen, seen | WAITERS)) === seen) {
+        break;
+      }
+    }
+    enqueueFirst(cell, waiter);
+    grants = yield* distribute(cell, rule, rule.give(yield load(cell.words, at), 1));
+  }
+  yield* unlockLot(cell);
+  yield* rouse(cell, grants);
+}
+
+function* handOut(cell: Cell, rule: Rule): Slow<void> {
+  yield* lockLot(cell);
+  const seen = yield load(cell.words, cell.at + STATE);
+  const grants = (seen & WAITERS) === 1 ? yield* distribute(cell, rule, seen) : [];
+  yield* unlockLot(cell);
+  yield* rouse(cell, grants);
+}
