@@ -65,6 +65,8 @@ export interface ModuleScan {
   readonly declarations: ReadonlyMap<string, Declaration>;
   /** Property names that something is assigned to, as in `work.helper = …`. */
   readonly assigned: ReadonlySet<string>;
+  /** The brackets did not add up, or an `export` stood inside some: there may be exports that are not listed. */
+  readonly sound: boolean;
 }
 
 type TokenKind = "name" | "string" | "template" | "number" | "regexp" | "punctuator" | "end";
@@ -313,6 +315,7 @@ class Scanner {
   readonly #bound = new Map<string, string>();
   readonly #declarations = new Map<string, Declaration>();
   readonly #assigned = new Set<string>();
+  #sound = true;
 
   constructor(tokens: Token[]) {
     this.#tokens = tokens;
@@ -324,11 +327,18 @@ class Scanner {
       const token = this.#peek();
       if (token.kind === "punctuator") {
         if (OPEN.has(token.text)) depth++;
-        else if (CLOSE.has(token.text)) depth = Math.max(0, depth - 1);
+        else if (CLOSE.has(token.text) && --depth < 0) {
+          depth = 0;
+          this.#sound = false;
+        }
         this.#at++;
+        if (depth > 0 && this.#at === this.#tokens.length) this.#sound = false;
       } else if (depth === 0 && token.kind === "name" && this.#before().text !== ".") {
         this.#statement(token.text);
-      } else this.#at++;
+      } else {
+        if (token.fresh && token.text === "export") this.#sound = false;
+        this.#at++;
+      }
     }
     for (const { name, local } of this.#listed) {
       const declaration = this.#declarations.get(local);
@@ -345,6 +355,7 @@ class Scanner {
       imports: this.#imports,
       declarations: this.#declarations,
       assigned: this.#assigned,
+      sound: this.#sound,
     };
   }
 
@@ -466,7 +477,9 @@ class Scanner {
       let name: string | undefined;
       if (this.#accept("as")) name = this.#take().text;
       if (!this.#accept("from") || this.#peek().kind !== "string") return;
-      if (name !== undefined) this.#exports.push({ name, local: undefined, declaration: undefined, imported: "*" });
+      if (name !== undefined) {
+        this.#exports.push({ name, local: undefined, declaration: undefined, imported: "*" });
+      }
       this.#imports.push({ specifier: this.#take().text, names: [], whole: true, dynamic: false });
       return;
     }
@@ -491,6 +504,7 @@ class Scanner {
     if (this.#is("import") || this.#is("=")) {
       this.#exports.push({
         name: this.#peek(1).text,
+        local: this.#peek(1).text,
         declaration: unknownAs(""),
         imported: undefined,
       });
@@ -515,7 +529,7 @@ class Scanner {
     }
     const isDeclaration = this.#is("function") || this.#is("class") ||
       (this.#is("async") && this.#is("function", 1));
-    const declaration = this.#value("default");
+    const declaration = this.#value("default", !isDeclaration);
     const local = isDeclaration && declaration.name !== "default" ? declaration.name : undefined;
     this.#exports.push({ name: "default", local, declaration, imported: undefined });
     if (local !== undefined) this.#declarations.set(local, declaration);
@@ -541,7 +555,7 @@ class Scanner {
     if (
       this.#is("function") || this.#is("class") || (this.#is("async") && this.#is("function", 1))
     ) {
-      const declaration = this.#value("");
+      const declaration = this.#value("", false);
       if (declaration.name !== "") declare(declaration.name, declaration);
       return true;
     }
@@ -597,7 +611,7 @@ class Scanner {
       this.#accept("!");
       if (this.#accept(":")) this.#skipType();
       if (this.#accept("=")) {
-        declare(token.text, this.#value(token.text));
+        declare(token.text, this.#value(token.text, true));
       } else declare(token.text, unknownAs(token.text));
       this.#skipExpression();
     } while (this.#accept(","));
@@ -645,15 +659,25 @@ class Scanner {
   }
 
   /** Reads the beginning of a value and says what it is. `name` is the one that an anonymous function gets. */
-  #value(name: string): Declaration {
+  #value(name: string, isExpression: boolean): Declaration {
     const token = this.#peek();
     if (this.#is("async") && this.#is("function", 1) && !this.#peek(1).fresh) this.#at++;
     if (this.#accept("function")) {
       this.#accept("*");
       const own = this.#peek().kind === "name" ? this.#take().text : name;
+      if (isExpression) {
+        this.#skipUntil("(");
+        this.#skipBrackets();
+        this.#skipUntil("{");
+        while (this.#is("{")) this.#skipBrackets();
+        if (!this.#endsHere()) return unknownAs(name);
+      }
       return { kind: "function", name: own, members: NOTHING, open: false };
     }
-    if (this.#accept("class")) return this.#class(name);
+    if (this.#accept("class")) {
+      const declaration = this.#class(name);
+      return isExpression && !this.#endsHere() ? unknownAs(name) : declaration;
+    }
     if (token.kind === "punctuator" && token.text === "{") {
       const { members, open } = this.#members();
       return this.#endsHere() ? { kind: "object", name: "", members, open } : unknownAs(name);
@@ -687,9 +711,16 @@ class Scanner {
   #beginsArrow(): boolean {
     let ahead = this.#is("async") && !this.#is("=>", 1) && !this.#peek(1).fresh ? 1 : 0;
     const token = this.#peek(ahead);
-    if (token.kind === "punctuator" && token.text === "<") return true;
     if (token.kind === "name") return this.#is("=>", ahead + 1);
-    if (token.text !== "(" || token.kind !== "punctuator") return false;
+    // `<T>(x: T) => x`: the type parameters come first.
+    if (this.#is("<", ahead)) {
+      for (let angles = 0; this.#peek(ahead).kind !== "end"; ahead++) {
+        if (this.#is("<", ahead)) angles++;
+        else if (this.#is(">", ahead) && --angles === 0) break;
+      }
+      ahead++;
+    }
+    if (!this.#is("(", ahead)) return false;
     for (let depth = 0; this.#peek(ahead).kind !== "end"; ahead++) {
       const { kind, text } = this.#peek(ahead);
       if (kind !== "punctuator") continue;
@@ -755,6 +786,10 @@ class Scanner {
       else if (CLOSE.has(text) && --depth <= 0) return i + 1;
     }
     return this.#tokens.length;
+  }
+
+  #skipUntil(bracket: string): void {
+    while (this.#peek().kind !== "end" && !this.#is(bracket)) this.#at++;
   }
 
   #skipBrackets(): void {

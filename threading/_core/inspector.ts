@@ -44,7 +44,10 @@ interface RemoteProperties {
 interface Session {
   connect(): void;
   disconnect(): void;
-  on(event: string, listener: (message: { params: { scriptId: string; url: string } }) => void): void;
+  on(
+    event: string,
+    listener: (message: { params: { scriptId: string; url: string } }) => void,
+  ): void;
   post(method: string, params: object, done: (error: unknown, result: unknown) => void): void;
 }
 
@@ -100,7 +103,9 @@ class Inquiry {
     const module = scopes.find((scope) => scope.description === "Module");
     return {
       url,
-      closure: scopes.some(({ description }) => !/^(?:Module|Global|Script)\b/.test(description ?? "")),
+      closure: scopes.some(({ description }) =>
+        !/^(?:Module|Global|Script)\b/.test(description ?? "")
+      ),
       inModule: module?.objectId !== undefined,
       bindings: module?.objectId === undefined ? [] : this.#bindingsIn(module.objectId, handle),
     };
@@ -148,7 +153,9 @@ class Inquiry {
           if (Array.isArray(value) || ArrayBuffer.isView(value)) return;
           try {
             for (const key of Object.getOwnPropertyNames(value)) {
-              if (Object.getOwnPropertyDescriptor(value, key)!.value === this) paths.push([at, key]);
+              if (Object.getOwnPropertyDescriptor(value, key)!.value === this) {
+                paths.push([at, key]);
+              }
             }
           } catch {
             // A binding of an imported namespace that is not initialized yet.

@@ -15,41 +15,16 @@
  * @module
  */
 
-import { callers, isOurs } from "./call_site.ts";
 import { PicklingError } from "./errors.ts";
-import type { Declaration, Exported, ModuleScan } from "./exports.ts";
-import {
-  dataAt,
-  isWarm,
-  type Namespace,
-  namespaceOf,
-  offersOf,
-  remember,
-  resolveSpecifier,
-  scanOf,
-} from "./namespaces.ts";
+import { dataAt, type Namespace, namespaceOf, offersOf, remember } from "./namespaces.ts";
+import { type Reference, refusal, Seeker } from "./seek.ts";
+import { Wanted } from "./wanted.ts";
 
+export type { Reference } from "./seek.ts";
 export { setMainModule } from "./call_site.ts";
-
-/** A function, class or exported object as data. */
-export type Reference =
-  /** Identity was verified: `["work"]`, `["default"]`, `["Job", "run"]`. */
-  | { readonly how: "export"; readonly module: string; readonly path: readonly string[] }
-  /** Named by `task(import.meta, fn)`. */
-  | { readonly how: "task"; readonly module: string; readonly name: string }
-  /** The far side decides by name and source text. */
-  | {
-    readonly how: "search";
-    readonly modules: readonly string[];
-    readonly name: string;
-    readonly source: string;
-  };
 
 // deno-lint-ignore ban-types -- any callable thing, classes included
 type AnyFunction = Function;
-
-/** How many modules the search through imports of imports reads at most. */
-const MODULE_LIMIT = 500;
 
 const located = new WeakMap<object, Reference>();
 /** URL → name → function, for what `task()` named in this thread. */
@@ -109,249 +84,11 @@ export function locate(fn: AnyFunction, what: string, door: AnyFunction): Refere
   }
   const wanted = new Wanted(fn);
   wanted.refuseByNature(what);
-  const reference = hunt(wanted, what, door);
+  const seeker = new Seeker(wanted, door);
+  const reference = seeker.seek();
+  if (reference === undefined) throw refusal(wanted, what, seeker.miss());
   located.set(fn, reference);
   return reference;
-}
-
-/** What is looked for: a function by identity, name and source, or another object by identity and name. */
-class Wanted {
-  readonly value: object;
-  readonly name: string;
-  /** The source text of a function; empty for other objects. */
-  readonly source: string;
-  readonly kind: "function" | "class" | "arrow" | "object";
-
-  constructor(value: object, name?: string) {
-    this.value = value;
-    if (typeof value === "function") {
-      const own = dataAt(value, "name");
-      this.name = typeof own === "string" ? own : "";
-      this.source = Function.prototype.toString.call(value);
-      this.kind = /^class\b/.test(this.source)
-        ? "class"
-        : /^(?:async\s+)?function\b/.test(this.source)
-        ? "function"
-        : "arrow";
-    } else {
-      this.name = name ?? "";
-      this.source = "";
-      this.kind = "object";
-    }
-  }
-
-  get label(): string {
-    return this.name === "" ? "an anonymous function" : `'${this.name}'`;
-  }
-
-  refuseByNature(what: string): void {
-    const { name, source } = this;
-    if (!/\{\s*\[native code\]\s*\}\s*$/.test(source)) return;
-    if (name.startsWith("bound ")) {
-      throw new PicklingError(
-        `Cannot ${what} '${
-          name.slice(6)
-        }': it is bound to an object with bind(), which cannot travel; ` +
-          `export a function that makes the call, and pass the object as an argument`,
-      );
-    }
-    // The source text of a native function has its name; that of a Proxy has none.
-    if (name !== "" && !source.includes(name)) {
-      throw new PicklingError(
-        `Cannot ${what} '${name}': it is a Proxy, which cannot travel; pass the function itself, or export one that calls it`,
-      );
-    }
-    throw new PicklingError(
-      `Cannot ${what} ${this.label}: it is native code (or a Proxy), which belongs to no module; ` +
-        `export a function that calls it`,
-    );
-  }
-}
-
-/** What the text of a module says about the wanted thing. */
-type Verdict =
-  /** It has an export (or a member of one) that is called and made like it. */
-  | "named"
-  /** It has exports of which the text does not tell what they hold. */
-  | "maybe"
-  | "no";
-
-function verdictOf(scan: ModuleScan, wanted: Wanted): Verdict {
-  let verdict: Verdict = "no";
-  for (const entry of scan.exports) {
-    const one = verdictOn(entry, wanted);
-    if (one === "named") return "named";
-    if (one === "maybe") verdict = "maybe";
-  }
-  return verdict === "no" && scan.assigned.has(wanted.name) ? "maybe" : verdict;
-}
-
-function verdictOn(entry: Exported, wanted: Wanted): Verdict {
-  const { name } = wanted;
-  const { declaration } = entry;
-  if (declaration === undefined) {
-    // Passed on from another module, which is looked into as well.
-    return name !== "" && (entry.name === name || entry.imported === name) ? "named" : "no";
-  }
-  switch (declaration.kind) {
-    case "plain":
-      return "no";
-    case "unknown":
-      return name !== "" && (entry.name === name || declaration.name === name) ? "named" : "maybe";
-    case "object":
-      return memberVerdict(declaration, wanted);
-    case "class":
-      if (wanted.kind === "class" && declaration.name === name) return "named";
-      return memberVerdict(declaration, wanted);
-    default:
-      return wanted.kind === declaration.kind && declaration.name === name ? "named" : "no";
-  }
-}
-
-function memberVerdict(declaration: Declaration, wanted: Wanted): Verdict {
-  if (wanted.name !== "" && declaration.members.has(wanted.name)) return "named";
-  // An anonymous function may be the value of any member.
-  return declaration.open || (wanted.name === "" && declaration.members.size > 0) ? "maybe" : "no";
-}
-
-/** What came out of looking at a set of modules. */
-interface Findings {
-  /** Their text has the name; their namespace could not be had. */
-  named: string[];
-  /** It may be there; their namespace could not be had. */
-  doubtful: string[];
-  /** It is not there. */
-  excluded: string[];
-}
-
-function hunt(wanted: Wanted, what: string, door: AnyFunction): Reference {
-  const start = callers(door);
-  const found = seek(wanted, start);
-  if (found !== null && "how" in found) return found;
-  throw refusal(wanted, what, start);
-}
-
-function seek(wanted: Wanted, start: readonly string[]): Reference | null {
-  const findings: Findings = { named: [], doubtful: [], excluded: [] };
-  const asked = new Set(start);
-  let level: string[] = [...start];
-  for (let depth = 0; level.length > 0; depth++) {
-    const reference = seekIn(level, wanted, depth, findings);
-    if (reference !== undefined) return reference;
-    // What the text names and nobody could check is good enough only where no nearer module is in doubt.
-    if (findings.named.length > 0) break;
-    level = importsOf(level, depth, asked, wanted, findings);
-  }
-  const modules = findings.named.length > 0 ? findings.named : findings.doubtful;
-  if (modules.length > 0) return searchIn(modules, wanted);
-  for (const url of findings.excluded) {
-    const path = pathIn(url, wanted);
-    if (path !== undefined) return { how: "export", module: url, path };
-  }
-  return null;
-}
-
-function searchIn(modules: readonly string[], wanted: Wanted): Reference {
-  return { how: "search", modules, name: wanted.name, source: wanted.source };
-}
-
-/** Looks at the modules of one level; a reference when that settles it. */
-function seekIn(
-  level: readonly string[],
-  wanted: Wanted,
-  depth: number,
-  findings: Findings,
-): Reference | undefined {
-  const named: string[] = [];
-  const maybe: string[] = [];
-  for (const url of level) {
-    const scan = scanOf(url);
-    const verdict = scan === undefined ? "maybe" : verdictOf(scan, wanted);
-    if (verdict === "named") named.push(url);
-    else if (verdict === "maybe") maybe.push(url);
-    else findings.excluded.push(url);
-  }
-  // The cheap way: the calling module says so itself, and waking `process` would cost 15 ms.
-  if (depth === 0 && named.length === 1 && !isWarm() && !hasRival(named[0], wanted)) {
-    return searchIn(named, wanted);
-  }
-  for (const [urls, undecided] of [[named, findings.named], [maybe, findings.doubtful]] as const) {
-    for (const url of urls) {
-      const path = pathIn(url, wanted);
-      if (path !== undefined) return { how: "export", module: url, path };
-      if (namespaceOf(url) === undefined) undecided.push(url);
-    }
-  }
-  return undefined;
-}
-
-/** Whether the module at hand also imports something that could be called like this. */
-function hasRival(url: string, wanted: Wanted): boolean {
-  for (const { specifier, names, whole } of scanOf(url)?.imports ?? []) {
-    if (names.includes(wanted.name)) return true;
-    if (!whole) continue;
-    const other = resolveSpecifier(specifier, url);
-    if (other === undefined || isOurs(other)) continue;
-    const scan = scanOf(other);
-    if (scan === undefined || verdictOf(scan, wanted) === "named") return true;
-  }
-  return false;
-}
-
-function pathIn(url: string, wanted: Wanted): readonly string[] | undefined {
-  const namespace = namespaceOf(url);
-  if (namespace === undefined) return undefined;
-  for (const { path, value } of offersOf(namespace)) {
-    if (value === wanted.value) return path;
-  }
-  return undefined;
-}
-
-/** The modules that these import and nobody has looked at. */
-function importsOf(
-  level: readonly string[],
-  depth: number,
-  asked: Set<string>,
-  wanted: Wanted,
-  findings: Findings,
-): string[] {
-  const next: string[] = [];
-  for (const from of level) {
-    for (const { specifier, names, dynamic } of scanOf(from)?.imports ?? []) {
-      if (asked.size >= MODULE_LIMIT) return next;
-      const url = resolveSpecifier(specifier, from);
-      if (url === undefined || asked.has(url)) continue;
-      const scan = scanOf(url);
-      if (dynamic) {
-        // It may not be loaded, and must not be loaded just to look: the far side decides, if the name fits.
-        asked.add(url);
-        if (scan !== undefined && verdictOf(scan, wanted) === "named") findings.named.push(url);
-        continue;
-      }
-      // Deeper down only local files are followed.
-      if (depth > 0 && !(url.startsWith("file:") && scan !== undefined)) continue;
-      if (depth === 0 && scan === undefined && isOurs(url) && !names.includes(wanted.name)) {
-        continue;
-      }
-      asked.add(url);
-      next.push(url);
-    }
-  }
-  return next;
-}
-
-function refusal(wanted: Wanted, what: string, start: readonly string[]): PicklingError {
-  const where = start[0] ?? "any module that could be looked into";
-  if (wanted.name === "") {
-    return new PicklingError(
-      `Cannot ${what} an anonymous function: it is not exported from ${where}; ` +
-        `closures and private functions cannot travel: give it a name and export it, or name it with task(import.meta, fn)`,
-    );
-  }
-  return new PicklingError(
-    `Cannot ${what} '${wanted.name}': it is not exported from ${where}; ` +
-      `closures and private functions cannot travel: export it, or name it with task(import.meta, fn)`,
-  );
 }
 
 /**
@@ -475,9 +212,9 @@ function bySource(
 export function locateObject(value: object, name: string, door: AnyFunction): Reference | null {
   const known = located.get(value);
   if (known !== undefined) return known;
-  const reference = seek(new Wanted(value, name), callers(door));
-  if (reference !== null) located.set(value, reference);
-  return reference;
+  const reference = new Seeker(new Wanted(value, name), door).seek();
+  if (reference !== undefined) located.set(value, reference);
+  return reference ?? null;
 }
 
 /** The export that {@linkcode locateObject} meant and `matches` accepts; `undefined` when none or several fit. */
