@@ -10,9 +10,12 @@
 import { PicklingError, TimeoutError } from "./errors.ts";
 import type { AnyFunction, ErrorClassForm, ErrorForm } from "./parcel.ts";
 import { classOf } from "./pickle_kinds.ts";
-import { locate, resolve, resolveSync } from "./reference.ts";
+import { isOurs } from "./call_site.ts";
+import { namespaceOf, offersOf, resolveSpecifier, scanOf } from "./namespaces.ts";
+import { locate, type Reference, resolve, resolveSync } from "./reference.ts";
 
-type ErrorClass = abstract new (...args: never[]) => Error;
+/** A class of errors. */
+export type ErrorClass = abstract new (...args: never[]) => object;
 
 const BUILTIN = [
   "Error",
@@ -55,11 +58,12 @@ registerError(TimeoutError, new URL("./errors.ts", import.meta.url).href);
 
 /** The text of `error`, and where to find its class. Never throws. `door` as for `locate`. */
 export function formOf(error: Error, door: AnyFunction): ErrorForm {
+  const stack = textOf(error, "stack");
   return {
-    classes: classesOf(error, door),
+    classes: classesOf(error, stack, door),
     name: textOf(error, "name"),
     message: textOf(error, "message"),
-    stack: textOf(error, "stack"),
+    stack,
   };
 }
 
@@ -73,13 +77,18 @@ function textOf(error: Error, key: "name" | "message" | "stack"): string | undef
   }
 }
 
-function classesOf(error: Error, door: AnyFunction): readonly ErrorClassForm[] {
+function classesOf(
+  error: Error,
+  stack: string | undefined,
+  door: AnyFunction,
+): readonly ErrorClassForm[] {
   const forms: ErrorClassForm[] = [];
   try {
     for (let at: object | null = error; at !== null; at = Object.getPrototypeOf(at)) {
       const type = classOf(at);
-      if (type === undefined || Object.getPrototypeOf(at) === Object.prototype) continue;
-      const found = formsOf(type, door);
+      if (type === undefined || type === Object) continue;
+      let found = known.get(type);
+      if (found === undefined) known.set(type, found = findForms(type, stack, door));
       forms.push(...found);
       if (found.length > 0 && found[0].how !== "reference") break;
     }
@@ -89,25 +98,60 @@ function classesOf(error: Error, door: AnyFunction): readonly ErrorClassForm[] {
   return forms;
 }
 
-function formsOf(
-  type: abstract new (...args: never[]) => object,
-  door: AnyFunction,
-): readonly ErrorClassForm[] {
-  let forms = known.get(type);
-  if (forms === undefined) known.set(type, forms = findForms(type, door));
-  return forms;
-}
-
 function findForms(
-  type: abstract new (...args: never[]) => object,
+  type: ErrorClass,
+  stack: string | undefined,
   door: AnyFunction,
 ): readonly ErrorClassForm[] {
   if (builtinNamed(type.name) === type) return [{ how: "builtin", name: type.name }];
+  const references: Reference[] = [];
   try {
-    return [{ how: "reference", reference: locate(type, "send an error of class", door) }];
+    references.push(locate(type, "send an error of class", door));
   } catch {
-    return [];
+    // Not exported, or not by a module near the caller; the library may be all that is left of the call.
   }
+  // Where an error was made tells more than who sends it, and the check by identity more than a guess.
+  if (references[0]?.how !== "export" && references[0]?.how !== "task") {
+    const near = exportNear(type, stack);
+    if (near !== undefined) references.unshift(near);
+  }
+  return references.map((reference) => ({ how: "reference", reference }));
+}
+
+/** The export of `type` by the modules on the stack, or by those that they import. */
+function exportNear(type: ErrorClass, stack: string | undefined): Reference | undefined {
+  const near = new Set(modulesOn(stack));
+  for (const url of [...near]) {
+    for (const { specifier, dynamic } of scanOf(url)?.imports ?? []) {
+      const imported = dynamic ? undefined : resolveSpecifier(specifier, url);
+      if (imported !== undefined) near.add(imported);
+    }
+  }
+  for (const module of near) {
+    const namespace = namespaceOf(module);
+    if (namespace === undefined) continue;
+    for (const { path, value } of offersOf(namespace)) {
+      if (value === type) return { how: "export", module, path };
+    }
+  }
+}
+
+/** The URLs of the modules that a stack names, the throwing one first. Stacks show the paths of files decoded. */
+function modulesOn(stack: string | undefined): string[] {
+  const urls: string[] = [];
+  for (
+    const [, place] of (stack ?? "").matchAll(
+      /^ +at .*?((?:file|https?|data|blob):.*):\d+:\d+\)?$/gm,
+    )
+  ) {
+    try {
+      const url = place.startsWith("file:") ? new URL(place.replaceAll("%", "%25")).href : place;
+      if (!isOurs(url)) urls.push(url);
+    } catch {
+      // Not a URL after all.
+    }
+  }
+  return urls;
 }
 
 function builtinNamed(name: string): ErrorClass | undefined {

@@ -7,8 +7,8 @@
  * @module
  */
 
-import { shellOf } from "./error_form.ts";
-import type { AnyFunction, ErrorSpecial, Parcel } from "./parcel.ts";
+import { classNamed, classNamedSync, shellOf } from "./error_form.ts";
+import type { AnyFunction, ErrorForm, ErrorSpecial, Parcel } from "./parcel.ts";
 import { pack, unpack, unpackSync } from "./pickle.ts";
 import { build } from "./pickle_build.ts";
 import { isErrorLike } from "./pickle_kinds.ts";
@@ -72,7 +72,8 @@ export async function decodeError(encoded: EncodedError): Promise<unknown> {
   try {
     return await unpack(encoded);
   } catch (error) {
-    return withoutProperties(encoded, error);
+    const form = formIn(encoded);
+    return form === undefined ? error : shellOf(form, await classNamed(form));
   }
 }
 
@@ -81,11 +82,13 @@ export function decodeErrorSync(encoded: EncodedError): unknown {
   try {
     return unpackSync(encoded);
   } catch (error) {
-    return withoutProperties(encoded, error);
+    const form = formIn(encoded);
+    return form === undefined ? error : shellOf(form, classNamedSync(form));
   }
 }
 
-function withoutProperties(encoded: EncodedError, why: unknown): unknown {
-  const special = encoded.root === undefined ? undefined : encoded.specials?.[encoded.root];
-  return special?.kind === "error" ? shellOf(special.form, undefined) : why;
+/** What is certain of an error whose properties fail to arrive. */
+function formIn({ root, specials }: EncodedError): ErrorForm | undefined {
+  const special = root === undefined ? undefined : specials?.[root];
+  return special?.kind === "error" ? special.form : undefined;
 }

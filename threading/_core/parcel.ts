@@ -3,9 +3,9 @@
  * (bytes between processes) can be written from this page.
  *
  * Most values are their own parcel: `{ value }`. A value that holds something structured clone refuses or silently empties is
- * rebuilt: each such thing is taken out of its slot, `null` is left there, and `specials` says what belongs in it. The slots are
- * named by identity (`[holder, key]`, where `holder` is an object of the same message), because structured clone keeps identity
- * within one message and no user data can be mistaken for a marker.
+ * rebuilt: each such thing is taken out of its slot, `null` is left there, `specials` says what it was, and `places` where it
+ * belongs. A slot is named by identity (`holder[key]`, where `holder` is an object of the same message), because structured clone
+ * keeps identity within one message and no user data can be mistaken for a marker.
  *
  * Relies on: a parcel travels whole, in one message. Its fields may be moved into another object, its parts may not be cloned apart.
  *
@@ -24,12 +24,14 @@ export interface Parcel {
   readonly value: unknown;
   /** What is to be put in its slots on arrival, in the order in which it can be revived. */
   readonly specials?: readonly Special[];
+  /** The slots that wait for them. It comes last, when every holder has been written: it adds no depth. */
+  readonly places?: readonly Place[];
   /** The index of the special that is the value itself. */
   readonly root?: number;
 }
 
-/** A slot that waits for a special: `holder[key]`. */
-export type Place = readonly [holder: object, key: PropertyKey];
+/** A slot that waits for the special of that index: `holder[key]`. A holder may be a special, whose slots are its parts. */
+export type Place = readonly [special: number, holder: object, key: string | number];
 
 /** What structured clone cannot carry, as data. The union is closed. */
 export type Special =
@@ -49,14 +51,12 @@ export interface ShareableSpecial {
   readonly module: string;
   /** What `reduce` gave. */
   parts: unknown;
-  readonly places: Place[];
 }
 
 /** A function or a class, by reference. */
 export interface FunctionSpecial {
   readonly kind: "function";
   readonly reference: Reference;
-  readonly places: Place[];
 }
 
 /** An instance of an exported class that has `[getState]()` and `static [setState](state)`. */
@@ -66,7 +66,6 @@ export interface InstanceSpecial {
   readonly reference: Reference;
   /** What `[getState]()` gave. */
   state: unknown;
-  readonly places: Place[];
 }
 
 /** An error. It always arrives: what of its properties cannot travel is left out. */
@@ -77,7 +76,6 @@ export interface ErrorSpecial {
   readonly shown: Record<string, unknown>;
   /** Its own properties that are not enumerable: `cause`, `errors`, `error`, `suppressed`. */
   readonly hidden: Record<string, unknown>;
-  readonly places: Place[];
 }
 
 /** The content of a `Map` (keys and values by turns) or a `Set` that travels empty and in its place. */
@@ -94,7 +92,6 @@ export interface EntriesSpecial {
 export interface LinkSpecial {
   readonly kind: "link";
   readonly value: object;
-  readonly places: Place[];
 }
 
 /** The part of an error that is text, and where its class is found. */

@@ -27,7 +27,7 @@ import type {
   Special,
 } from "./parcel.ts";
 import { classOf, getState, kindOf, reducerOf, setState } from "./pickle_kinds.ts";
-import { orderOf } from "./pickle_order.ts";
+import { orderOf, type Waiting } from "./pickle_order.ts";
 import {
   circularRefusal,
   describe,
@@ -60,7 +60,7 @@ interface Path {
 /** A value that waits to be put in its slot. */
 interface Pending {
   readonly holder: object;
-  readonly key: PropertyKey;
+  readonly key: string | number;
   readonly value: object | symbol;
   readonly path: Path;
   /** Levels below the last root on the wire. */
@@ -89,6 +89,8 @@ export function build(value: unknown, sender: Sender): Parcel {
 class Builder {
   readonly #sender: Sender;
   readonly #specials: Special[] = [];
+  /** The slots that wait for them. */
+  readonly #slots: Waiting[] = [];
   readonly #known = new Map<object, Known>();
   /** Every container made here, with its source's entries on the wire if it has some. */
   readonly #containers = new Map<object, EntriesSpecial | undefined>();
@@ -115,22 +117,27 @@ class Builder {
     this.#slot(box, "value", value, path, 0);
     this.#drain();
     for (let i = 0; i < this.#errors.length; i++) this.#properties(this.#errors[i]);
-    const specials = this.#needsOrder
-      ? orderOf(this.#specials, this.#containers, this.#refuseCircle)
-      : this.#specials;
-    for (let i = 0; i < specials.length; i++) {
-      const special = specials[i];
-      if (special.kind === "entries") continue;
-      const root = special.places.findIndex(([holder]) => holder === box);
-      if (root < 0) continue;
-      special.places.splice(root, 1);
-      return { value: null, specials, root: i };
+    const specials = this.#needsOrder ? this.#order() : this.#specials;
+    if (specials.length === 0) return box;
+    const indexes = new Map<Special, number>(specials.map((special, index) => [special, index]));
+    const places: Place[] = [];
+    let root: number | undefined;
+    for (const { special, holder, key } of this.#slots) {
+      const index = indexes.get(special)!;
+      if (holder === box) root = index;
+      else places.push([index, holder, key]);
     }
-    return specials.length === 0 ? box : { value: box.value, specials };
+    return root === undefined
+      ? { value: box.value, specials, places }
+      : { value: null, specials, places, root };
+  }
+
+  #order(): Special[] {
+    return orderOf(this.#specials, this.#slots, this.#containers, this.#refuseCircle);
   }
 
   /** Puts a primitive in its slot, or has an object wait its turn. */
-  #slot(holder: object, key: PropertyKey, value: unknown, path: Path, depth: number): void {
+  #slot(holder: object, key: string | number, value: unknown, path: Path, depth: number): void {
     if (isPrimitive(value)) return put(holder, key, value);
     put(holder, key, null);
     this.#work.push({ holder, key, value: value as object | symbol, path, depth });
@@ -148,7 +155,7 @@ class Builder {
       this.#place("special" in known ? known.special : this.#linkTo(known), pending);
     } else if (typeof value === "function") {
       const reference = locate(value, `${this.#sender.what} ${render(path)},`, this.#sender.door);
-      this.#enter(value, { kind: "function", reference, places: [] }, pending);
+      this.#enter(value, { kind: "function", reference }, pending);
     } else {
       this.#object(value, pending);
     }
@@ -254,7 +261,7 @@ class Builder {
   #shareable(value: object, pending: Pending): void {
     const reducer = reducerOf(value);
     const { name, module } = reducer;
-    const special: ShareableSpecial = { kind: "shareable", name, module, parts: null, places: [] };
+    const special: ShareableSpecial = { kind: "shareable", name, module, parts: null };
     const parts = reducer.reduce(value);
     this.#enter(value, special, pending);
     this.#partsOf(special, "parts", parts, pending.path);
@@ -270,7 +277,7 @@ class Builder {
       `${this.#sender.what} ${render(pending.path)}, an instance of`,
       this.#sender.door,
     );
-    const special: InstanceSpecial = { kind: "instance", reference, state: null, places: [] };
+    const special: InstanceSpecial = { kind: "instance", reference, state: null };
     const state = (value as { [getState](): unknown })[getState]();
     this.#enter(value, special, pending);
     this.#partsOf(special, "state", state, {
@@ -297,7 +304,6 @@ class Builder {
       form: formOf(error, this.#sender.door),
       shown: {},
       hidden: {},
-      places: [],
     };
     this.#enter(error, special, pending);
     this.#own(special);
@@ -328,7 +334,7 @@ class Builder {
   }
 
   /** Packs one value whole or leaves no trace of it. */
-  #attempt(holder: object, key: PropertyKey, value: unknown, path: Path): boolean {
+  #attempt(holder: object, key: string | number, value: unknown, path: Path): boolean {
     if (isPrimitive(value)) {
       put(holder, key, value);
       return true;
@@ -339,7 +345,7 @@ class Builder {
       this.#slot(holder, key, value, { parent: path, step: String(key), isKey: true }, 1);
       this.#drain();
       // A circle through this value alone is the fault of this value alone.
-      if (this.#needsOrder) orderOf(this.#specials, this.#containers, this.#refuseCircle);
+      if (this.#needsOrder) this.#order();
       return true;
     } catch {
       this.#work.length = 0;
@@ -366,7 +372,7 @@ class Builder {
 
   #linkTo(known: KnownContainer): LinkSpecial {
     if (known.link === undefined) {
-      const link: LinkSpecial = { kind: "link", value: known.copy, places: [] };
+      const link: LinkSpecial = { kind: "link", value: known.copy };
       known.link = link;
       this.#undo?.push(() => known.link = undefined);
       this.#own(link);
@@ -383,9 +389,8 @@ class Builder {
   }
 
   #place(special: Shared, { holder, key }: Pending): void {
-    const places: Place[] = special.places;
-    places.push([holder, key]);
-    this.#undo?.push(() => places.pop());
+    this.#slots.push({ special, holder, key });
+    this.#undo?.push(() => this.#slots.pop());
   }
 
   #remember(source: object, known: Known): void {
@@ -459,7 +464,7 @@ function holdsPrimitives(values: Iterable<unknown>): boolean {
 }
 
 /** Sets an own property, one called `__proto__` too. */
-function put(holder: object, key: PropertyKey, value: unknown): void {
+function put(holder: object, key: string | number, value: unknown): void {
   if (key === "__proto__") {
     Object.defineProperty(holder, key, {
       value,

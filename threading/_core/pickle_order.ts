@@ -10,10 +10,17 @@
 
 import type { EntriesSpecial, Special } from "./parcel.ts";
 
+/** A slot that waits for a special. */
+export interface Waiting {
+  readonly special: Special;
+  readonly holder: object;
+  readonly key: string | number;
+}
+
 /**
  * `specials` in an order of revival.
  *
- * `containers` are all objects of the message with slots, the specials that have some included; a `Map` or `Set` leads to its entries.
+ * `slots` are all that wait for one. `containers` are all objects of the message with slots, the specials that have some included; a `Map` or `Set` leads to its entries.
  * `refuse` is called, and must throw, for a special that is part of its own parts.
  *
  * It is Tarjan's algorithm, without recursion, from every special that is made in one step: the strongly connected components come
@@ -21,10 +28,11 @@ import type { EntriesSpecial, Special } from "./parcel.ts";
  */
 export function orderOf(
   specials: readonly Special[],
+  slots: readonly Waiting[],
   containers: ReadonlyMap<object, EntriesSpecial | undefined>,
   refuse: (special: Special) => never,
 ): Special[] {
-  const waiting = waitingIn(specials);
+  const waiting = waitingIn(slots);
   const isSpecial = new Set<object>(specials);
   const ordered = new Set<Special>();
   const visits = new Map<object, Visit>();
@@ -96,15 +104,12 @@ function isMadeAtOnce(special: Special): boolean {
   return special.kind === "shareable" || special.kind === "instance";
 }
 
-function waitingIn(specials: readonly Special[]): Map<object, Special[]> {
+function waitingIn(slots: readonly Waiting[]): Map<object, Special[]> {
   const waiting = new Map<object, Special[]>();
-  for (const special of specials) {
-    if (special.kind === "entries") continue;
-    for (const [holder] of special.places) {
-      const list = waiting.get(holder);
-      if (list === undefined) waiting.set(holder, [special]);
-      else list.push(special);
-    }
+  for (const { special, holder } of slots) {
+    const list = waiting.get(holder);
+    if (list === undefined) waiting.set(holder, [special]);
+    else list.push(special);
   }
   return waiting;
 }

@@ -43,9 +43,10 @@ export function refusalOf(value: object): string {
     return "a Proxy cannot be copied; send the object behind it, or a copy such as { ...proxy }";
   }
   const why = whyRefused(value);
-  const name = nameOf(value);
-  if (why !== undefined) return `${withArticle(name)} cannot travel: ${why}`;
   const tag = Object.prototype.toString.call(value).slice(8, -1);
+  const own = nameOf(value);
+  const name = own === "Object" || own === "Iterator" ? tag : own;
+  if (why !== undefined) return `${withArticle(name)} cannot travel: ${why}`;
   if (tag === "Module") {
     return "a module namespace cannot be copied; send its exports one by one, or the module's URL";
   }

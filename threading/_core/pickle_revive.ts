@@ -9,7 +9,7 @@
  * @module
  */
 
-import { classNamed, classNamedSync, hide, shellOf } from "./error_form.ts";
+import { classNamed, classNamedSync, type ErrorClass, hide, shellOf } from "./error_form.ts";
 import { PicklingError } from "./errors.ts";
 import type {
   AnyFunction,
@@ -19,6 +19,7 @@ import type {
   ShareableSpecial,
   Special,
 } from "./parcel.ts";
+import { namespaceOf } from "./namespaces.ts";
 import { reducerNamed, setState } from "./pickle_kinds.ts";
 import { resolve, resolveSync } from "./reference.ts";
 
@@ -68,55 +69,46 @@ export function importAllSync(specials: readonly Special[]): Imported {
 }
 
 function requireModule({ name, module }: ShareableSpecial): void {
-  try {
-    const { process } = globalThis as unknown as {
-      process: { getBuiltinModule(name: "node:module"): typeof import("node:module") };
-    };
-    process.getBuiltinModule("node:module").createRequire(import.meta.url)(
-      module.startsWith("file:") ? decodeURIComponent(new URL(module).pathname) : module,
-    );
-  } catch (cause) {
+  if (namespaceOf(module) === undefined) {
     throw new PicklingError(
       `Cannot receive a ${name} in a Sync call: its module ${module} is not loaded here; import it first, or use the async form of the call`,
-      { cause },
     );
   }
 }
 
 /** The value of a parcel with specials, of which `imported` is what they need. */
 export function revive(parcel: Parcel, imported: Imported): unknown {
-  const specials = parcel.specials!;
-  /** The objects that stand for the two bags of an error's properties. */
-  const made = new Map<Special, unknown>();
-  const set = (special: Special & { readonly places: readonly Place[] }, value: unknown): void => {
-    made.set(special, value);
-    for (const [holder, key] of special.places) {
-      (holder as Record<PropertyKey, unknown>)[key] = value;
+  const specials = parcel.specials ?? [];
+  const made: unknown[] = [];
+  const slots = slotsOf(parcel);
+  const set = (index: number, value: unknown): void => {
+    made[index] = value;
+    for (const [, holder, key] of slots[index] ?? []) {
+      (holder as Record<string | number, unknown>)[key] = value;
     }
   };
-  for (const special of specials) {
-    if (special.kind === "link") set(special, special.value);
-    else if (special.kind === "function") set(special, imported.get(special));
+  specials.forEach((special, index) => {
+    if (special.kind === "link") set(index, special.value);
+    else if (special.kind === "function") set(index, imported.get(special));
     else if (special.kind === "error") {
-      set(special, shellOf(special.form, imported.get(special) as Parameters<typeof shellOf>[1]));
+      set(index, shellOf(special.form, imported.get(special) as ErrorClass));
     }
-  }
-  for (const special of specials) {
-    switch (special.kind) {
-      case "shareable":
-        set(special, reducer(special).revive(special.parts));
-        break;
-      case "instance":
-        set(special, makeInstance(imported.get(special), special.state));
-        break;
-      case "entries":
-        fill(special.of, special.list);
-        break;
-      case "error":
-        complete(made.get(special) as Error, special);
-    }
-  }
-  return parcel.root === undefined ? parcel.value : made.get(specials[parcel.root]);
+  });
+  specials.forEach((special, index) => {
+    if (special.kind === "shareable") set(index, reducer(special).revive(special.parts));
+    else if (special.kind === "instance") {
+      set(index, makeInstance(imported.get(special), special.state));
+    } else if (special.kind === "entries") fill(special.of, special.list);
+    else if (special.kind === "error") complete(made[index] as Error, special);
+  });
+  return parcel.root === undefined ? parcel.value : made[parcel.root];
+}
+
+/** The places of a parcel by special. */
+function slotsOf({ places }: Parcel): Place[][] {
+  const slots: Place[][] = [];
+  for (const place of places ?? []) (slots[place[0]] ??= []).push(place);
+  return slots;
 }
 
 function reducer({ name, module }: ShareableSpecial): NonNullable<ReturnType<typeof reducerNamed>> {
