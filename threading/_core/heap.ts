@@ -6,9 +6,15 @@
  */
 import { giveWord, takeWord } from "./park.ts";
 import {
-  A_SPARE,
+  A_BLOCKED,
+  A_REQUESTS,
+  A_SKIPPED,
+  A_STACK,
+  A_STATUS,
+  A_UNCLAIMED,
   A_WAITER,
   AGENT_WORDS,
+  AGENTS_FREE,
   type Ground,
   GROUND_BYTES,
   HEAP_CLASSES,
@@ -18,8 +24,6 @@ import {
   SYNC,
   W_AGENT,
   W_FORM,
-  W_NEXT,
-  WAITER_WORDS,
 } from "./words.ts";
 
 /**
@@ -69,20 +73,29 @@ function sizeClassOf(count: number): number {
 
 /** Makes an agent's record, with its blocking waiter. */
 export function makeAgent(ground: Ground, holder: number): number {
-  const agent = allocate(ground, AGENT_WORDS, holder);
   const { words } = ground;
+  takeWord(words, HEAP_LOCK, holder);
+  const used = words[AGENTS_FREE];
+  if (used !== 0) words[AGENTS_FREE] = words[used + A_STACK];
+  giveWord(words, HEAP_LOCK);
+  if (used !== 0) {
+    // Its counters go on and its unused waiters stay: somebody may still be about to wake the agent that had the record before.
+    for (const word of [A_STACK, A_BLOCKED, A_UNCLAIMED, A_SKIPPED, A_REQUESTS, A_STATUS]) {
+      Atomics.store(words, used + word, 0);
+    }
+    return used;
+  }
+  const agent = allocate(ground, AGENT_WORDS, holder);
   words[agent + A_WAITER + W_AGENT] = agent;
   words[agent + A_WAITER + W_FORM] = SYNC;
   return agent;
 }
 
-/** Frees the record of an agent that no longer exists, and the unused waiters it kept. */
+/** Keeps the record of an agent that no longer exists for the next one. */
 export function freeAgent(ground: Ground, agent: number, holder: number): void {
   const { words } = ground;
-  for (let waiter = words[agent + A_SPARE]; waiter !== 0;) {
-    const next = words[waiter + W_NEXT];
-    free(ground, waiter, WAITER_WORDS, holder);
-    waiter = next;
-  }
-  free(ground, agent, AGENT_WORDS, holder);
+  takeWord(words, HEAP_LOCK, holder);
+  words[agent + A_STACK] = words[AGENTS_FREE];
+  words[AGENTS_FREE] = agent;
+  giveWord(words, HEAP_LOCK);
 }

@@ -207,20 +207,42 @@ export function* settle(
   withdraw?: (settled: Settled) => Slow<void>,
 ): Slow<Settled> {
   const records = cell.site.ground.words;
+  const pending = cell.site.pending.get(waiter);
+  if (pending !== undefined) pending.abandon = () => leaveLot(cell, waiter, withdraw);
   for (;;) {
     const woken = (yield park(records, waiter, limit)) as Woken;
     let state = yield load(records, waiter + W_STATE);
     if (state !== WAITING) return state;
     if (woken === LOOK) continue;
-    yield* lockLot(cell);
-    state = yield load(records, waiter + W_STATE);
-    if (state === WAITING) {
-      unlink(cell, waiter);
-      if (withdraw !== undefined) yield* withdraw(-woken);
-    }
-    yield* unlockLot(cell);
+    state = yield* leaveLot(cell, waiter, withdraw, -woken);
     return state === WAITING ? -woken : state;
   }
+}
+
+/** Takes the waiter out of the lot unless it has been granted; gives the state that it found. */
+function* leaveLot(
+  cell: Cell,
+  waiter: number,
+  withdraw: ((settled: Settled) => Slow<void>) | undefined,
+  settled: Settled = ABANDONED,
+): Slow<number> {
+  yield* lockLot(cell);
+  const state = yield load(cell.site.ground.words, waiter + W_STATE);
+  if (state === WAITING) {
+    unlink(cell, waiter);
+    if (withdraw !== undefined) yield* withdraw(settled);
+  }
+  yield* unlockLot(cell);
+  return state;
+}
+
+/**
+ * The agent ends: takes its asynchronous waiters out of every lot, and passes on what they were granted and did not pick up, so
+ * that nothing is ever given to somebody who is not there.
+ */
+export function* abandonAll(site: Site): Slow<void> {
+  yield* block(site);
+  for (const { abandon } of [...site.pending.values()]) if (abandon !== undefined) yield* abandon();
 }
 
 /** An asynchronous waiter picks up a permit of {@linkcode firstAwake}. */

@@ -42,3 +42,38 @@ export {
   unpack,
   unpackSync,
 } from "./pickle.ts";
+export type { PackOptions } from "./pickle.ts";
+export {
+  decodeError,
+  decodeErrorSync,
+  type EncodedError,
+  encodeError,
+  type Outcome,
+  registerError,
+} from "./outcome.ts";
+export {
+  locate,
+  locateObject,
+  type Reference,
+  resolve,
+  resolveObject,
+  resolveSync,
+  task,
+} from "./reference.ts";
+export { importingModules, importInProgress, launch, mustRead, post } from "./bootstrap.ts";
+export type { Job, Letter } from "./protocol.ts";
+export {
+  enter,
+  finish,
+  finished,
+  isLive,
+  listThreads,
+  MAIN_IDENT,
+  nameOf,
+  nativeOf,
+  nextNumber,
+  rename,
+  setNative,
+  type ThreadEntry,
+  type ThreadKey,
+} from "./threads.ts";

@@ -61,9 +61,11 @@ export interface Step {
 }
 
 /** One asynchronous waiter of this agent. */
-interface Pending {
+export interface Pending {
   readonly waiter: number;
   readonly revocable: Revocable | undefined;
+  /** Takes the waiter out of the lot that it is in, without an answer; absent while it is in none. */
+  abandon: (() => Generator<Step, unknown, number>) | undefined;
   /** Ends the current {@linkcode parkAsync}; absent between two of them. */
   wake: ((why: Woken) => void) | undefined;
 }
@@ -218,7 +220,7 @@ export function parkAsync(site: Site, waiter: number, limit: Limit): Promise<Wok
 
 /** Makes an asynchronous waiter known to its site, before it enters a lot. */
 export function enlist(site: Site, waiter: number, revocable: Revocable | undefined): void {
-  site.pending.set(waiter, { waiter, revocable, wake: undefined });
+  site.pending.set(waiter, { waiter, revocable, abandon: undefined, wake: undefined });
 }
 
 /** The waiter's call returns: it is in no lot and has picked up what it was granted. */

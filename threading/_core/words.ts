@@ -41,6 +41,12 @@ export const MAIN_AGENT = 29;
 export const THREADS_LOCK = 30;
 /** See {@linkcode THREADS_LOCK}. */
 export const THREADS_HEAD = 31;
+/** Records of finished threads, to be used again: they never become anything else, so a stale pointer to one stays harmless. */
+export const THREADS_FREE = 32;
+/** The number of the next thread without a name. */
+export const NEXT_NAME = 33;
+/** The same for records of agents that are gone. Under the heap's lock. */
+export const AGENTS_FREE = 34;
 const HEADER_WORDS = 64;
 
 const MAGIC_NUMBER = 0x62617474;
@@ -69,6 +75,13 @@ export const W_STACKED = 7;
 /** Size of a waiter's record. */
 export const WAITER_WORDS = 8;
 
+/** Status of a worker that is starting or has a job. */
+export const BUSY = 0;
+/** Status of a worker that waits for a job. */
+export const PARKED = 1;
+/** Status of a worker that has ended, or is about to without running any more of the user's code. */
+export const GONE = 2;
+
 /** Form of a waiter whose thread is blocked until it is granted. */
 export const SYNC = 0;
 /** Form of a waiter that is a promise. */
@@ -95,10 +108,14 @@ export const A_UNCLAIMED = 4;
 export const A_SKIPPED = 5;
 /** First of its unused waiter records. Touched by the agent alone, and by whoever frees the agent. */
 export const A_SPARE = 6;
-/** How many requests to start a thread wait for the main agent. */
+/** A worker's: how many of its messages to the main agent have not been read. */
 export const A_REQUESTS = 7;
+/** A worker's: {@linkcode BUSY}, {@linkcode PARKED} or {@linkcode GONE}. */
+export const A_STATUS = 8;
+/** The main agent's: counts what its workers want it to look at. */
+export const A_NEWS = 9;
 /** The record of its blocking waiter: an agent is in one `Sync` call at a time. */
-export const A_WAITER = 8;
+export const A_WAITER = 10;
 /** Size of an agent's record. */
 export const AGENT_WORDS = A_WAITER + WAITER_WORDS;
 
@@ -107,7 +124,7 @@ export function layGround(): Ground {
   const ground = new Ground(new SharedArrayBuffer(GROUND_BYTES));
   const { words } = ground;
   words[HEAP_TOP] = HEADER_WORDS;
-  words[NEXT_IDENT] = 1;
+  words[NEXT_IDENT] = 2;
   words[MAGIC] = MAGIC_NUMBER;
   return ground;
 }

@@ -1,0 +1,301 @@
+/**
+ * Workers, seen from the main thread: making them, giving them jobs, keeping a few parked for the next one. The only place that says
+ * `new Worker`.
+ *
+ * Guarantees
+ * - Only the main thread makes workers (one made inside a worker starts half a second late). Others ask it, and it answers while it
+ *   is blocked in a `Sync` call too: a request is a message on a port that can be read without the event loop, a count of them, and
+ *   a nudge.
+ * - The program stays alive for jobs that are not daemons, and for nothing else: workers themselves do not keep it.
+ * - How a worker stands is told in shared words (`A_STATUS`), because a worker that ends by `Deno.exit` or `self.close` sends nothing.
+ *
+ * Relies on: `receiveMessageOnPort` of `node:worker_threads` on a port of the web's kind; the ref method of web workers, which has
+ * no name (where it is missing, a parked worker is ended at once, so that it does not keep the program alive).
+ *
+ * @module
+ */
+import { PicklingError } from "./errors.ts";
+import { freeAgent, makeAgent } from "./heap.ts";
+import { nudge } from "./park.ts";
+import type { Job, Letter, ToMain, ToWorker } from "./protocol.ts";
+import { here, isMain } from "./site.ts";
+import { finish } from "./threads.ts";
+import { A_NEWS, A_REQUESTS, A_STATUS, BUSY, GONE, MAIN_AGENT, PARKED } from "./words.ts";
+
+/** A worker and its agent. */
+interface Seat {
+  readonly worker: Worker;
+  readonly agent: number;
+  readonly port: MessagePort;
+  /** What it runs; `undefined` while it is parked or retiring. */
+  job: Job | undefined;
+}
+
+/** All workers by agent. On the main thread only. */
+const seats = new Map<number, Seat>();
+/** Those that wait for a job. */
+const parked: Seat[] = [];
+/** How many of those to keep. */
+const KEEP_PARKED = Math.max(2, navigator.hardwareConcurrency);
+
+/** A worker's way to the main thread. */
+let toMain: MessagePort | undefined;
+let importing: string | undefined;
+let ourMainModule: string | undefined;
+
+/**
+ * Starts a job in a worker and returns at once.
+ *
+ * @throws {PicklingError} when the message is something that structured clone does not carry.
+ * @throws {Deno.errors.NotCapable} when a permission is missing to start workers.
+ */
+export function launch(job: Job): void {
+  if (isMain()) begin(job);
+  else tellMain({ kind: "job", job });
+}
+
+/** Sends a letter to another agent, or to this one. */
+export function post(letter: Letter): void {
+  if (isMain()) deliver(letter);
+  else tellMain({ kind: "letter", letter });
+}
+
+function tellMain(message: ToMain): void {
+  const { ground, agent } = here();
+  send(() => toMain!.postMessage(message));
+  Atomics.add(ground.words, agent + A_REQUESTS, 1);
+  news();
+}
+
+/** A worker has something for the main thread to look at. */
+export function news(): void {
+  const { ground } = here();
+  const main = Atomics.load(ground.words, MAIN_AGENT);
+  Atomics.add(ground.words, main + A_NEWS, 1);
+  nudge(ground, main);
+}
+
+function begin(job: Job): void {
+  attend();
+  serve();
+  const seat = parked.pop() ?? makeSeat();
+  const { words } = here().ground;
+  Atomics.store(words, seat.agent + A_STATUS, BUSY);
+  try {
+    give(seat, { kind: "job", job });
+  } catch (error) {
+    Atomics.store(words, seat.agent + A_STATUS, PARKED);
+    parked.push(seat);
+    throw error;
+  }
+  seat.job = job;
+  if (!job.daemon) here().hold();
+}
+
+function give(seat: Seat, message: ToWorker): void {
+  send(() => seat.worker.postMessage(message));
+}
+
+function send(post: () => void): void {
+  try {
+    post();
+  } catch (error) {
+    if (!(error instanceof DOMException && error.name === "DataCloneError")) throw error;
+    throw new PicklingError(`Cannot send a value to another thread: ${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+let attending = false;
+
+/** From now on the main thread listens to its workers, blocked or not. */
+function attend(): void {
+  if (attending) return;
+  attending = true;
+  const site = here();
+  site.serve = serve;
+  site.listen();
+}
+
+function makeSeat(): Seat {
+  mustRead(new URL("./entry.ts", import.meta.url).href, "start a thread");
+  const { ground, agent: main } = here();
+  const worker = new Worker(new URL("./entry.ts", import.meta.url), { type: "module" });
+  setRef(worker, false);
+  const agent = makeAgent(ground, main);
+  const { port1: port, port2 } = new MessageChannel();
+  const seat: Seat = { worker, agent, port, job: undefined };
+  const place: ToWorker = {
+    kind: "place",
+    ground: ground.buffer,
+    agent,
+    mainModule: mainModule(),
+    port: port2,
+  };
+  worker.postMessage(place, [port2]);
+  worker.addEventListener("error", (event) => {
+    // Only what kills the entry module itself gets here: it reports everything else.
+    event.preventDefault();
+    complain(`A worker could not start: ${event.message}`);
+    Atomics.store(ground.words, agent + A_STATUS, GONE);
+    if (seat.job !== undefined) finish(seat.job.thread);
+    settle(seat);
+  });
+  seats.set(agent, seat);
+  return seat;
+}
+
+/** For `deno compile`, which embeds what a literal import names. Never called. */
+export const embedded = (): Promise<unknown> => import("./entry.ts");
+
+/** The nameless method by which Deno's own code refs and unrefs a worker. */
+const refSymbol = Object.getOwnPropertySymbols(Worker.prototype)
+  .find((symbol) => symbol.description === undefined);
+
+function setRef(worker: Worker, ref: boolean): void {
+  if (refSymbol === undefined) return;
+  (worker as unknown as Record<symbol, (ref: boolean) => void>)[refSymbol](ref);
+}
+
+let serving = false;
+
+/** Looks at what workers want: start what they ask for, deliver their letters, notice who is done. */
+function serve(): void {
+  const { ground: { words }, agent: main } = here();
+  if (serving || Atomics.load(words, main + A_NEWS) === 0) return;
+  serving = true;
+  try {
+    // A request that comes in while we look raises the count again.
+    while (Atomics.exchange(words, main + A_NEWS, 0) !== 0) {
+      // What a worker asked for comes before its end: a thread that was started by another keeps the program alive from the first.
+      for (const seat of [...seats.values()]) readRequests(seat);
+      for (const seat of [...seats.values()]) settle(seat);
+    }
+  } finally {
+    serving = false;
+  }
+}
+
+function readRequests(seat: Seat): void {
+  const { words } = here().ground;
+  while (Atomics.load(words, seat.agent + A_REQUESTS) > 0) {
+    Atomics.sub(words, seat.agent + A_REQUESTS, 1);
+    const message = receive(seat.port);
+    if (message.kind === "letter") deliver(message.letter);
+    else beginFor(message.job);
+  }
+}
+
+function beginFor(job: Job): void {
+  try {
+    begin(job);
+  } catch (error) {
+    finish(job.thread);
+    complain(`A thread could not start: ${error}`);
+  }
+}
+
+type Receive = (port: MessagePort) => { message: ToMain } | undefined;
+let receiveOnPort: Receive | undefined;
+
+/** Reads a message without the event loop. `node:worker_threads` is loaded only when a worker asks for something. */
+function receive(port: MessagePort): ToMain {
+  receiveOnPort ??= (globalThis as unknown as {
+    process: { getBuiltinModule(name: string): { receiveMessageOnPort: Receive } };
+  }).process.getBuiltinModule("node:worker_threads").receiveMessageOnPort;
+  return receiveOnPort(port)!.message;
+}
+
+/** Acts on a worker's status. */
+function settle(seat: Seat): void {
+  const status = Atomics.load(here().ground.words, seat.agent + A_STATUS);
+  if (status === BUSY) return;
+  if (seat.job !== undefined) {
+    if (!seat.job.daemon) here().unhold();
+    seat.job = undefined;
+    if (status === PARKED) parkSeat(seat);
+  }
+  if (status === GONE && seats.delete(seat.agent)) discard(seat);
+}
+
+function parkSeat(seat: Seat): void {
+  if (refSymbol !== undefined && parked.length < KEEP_PARKED) parked.push(seat);
+  else give(seat, { kind: "retire" });
+}
+
+function discard(seat: Seat): void {
+  const index = parked.indexOf(seat);
+  if (index !== -1) parked.splice(index, 1);
+  seat.worker.terminate();
+  seat.port.close();
+  freeAgent(here().ground, seat.agent, here().agent);
+}
+
+function deliver(letter: Letter): void {
+  if (letter.to === here().agent) return void open(letter);
+  const seat = seats.get(letter.to);
+  if (seat !== undefined) give(seat, { kind: "letter", letter });
+  // Nobody is there any more: the sender is told, once.
+  else if (!letter.returned) {
+    deliver({ ...letter, to: letter.from, from: letter.to, returned: true });
+  }
+}
+
+/** Hands a letter to its handler. */
+export async function open(letter: Letter): Promise<void> {
+  const handler = await import(letter.handler) as {
+    receive(message: unknown, from: number, returned: boolean): void;
+  };
+  handler.receive(letter.message, letter.from, letter.returned === true);
+}
+
+/**
+ * Refuses before a worker is made for a module that it may not read: in a worker, files need `--allow-read` even where the main
+ * thread's static imports do not.
+ *
+ * @throws {Deno.errors.NotCapable} when permission is missing.
+ */
+export function mustRead(url: string, what: string): void {
+  if (!url.startsWith("file:")) return;
+  const { state } = Deno.permissions.querySync({ name: "read", path: new URL(url) });
+  if (state === "granted") return;
+  throw new Deno.errors.NotCapable(
+    `Cannot ${what}: a thread imports ${url} itself, which needs read access; run with --allow-read, or --allow-read=<folder> for the folders of your modules and of this library`,
+  );
+}
+
+/** The program's main module, where it may be known. */
+export function mainModule(): string | undefined {
+  if (!isMain()) return ourMainModule;
+  try {
+    return Deno.mainModule;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A worker's entry takes its place. */
+export function takePlace(port: MessagePort, main: string | undefined): void {
+  toMain = port;
+  ourMainModule = main;
+}
+
+/** While `body` imports the user's modules, nothing may be started here: they are not guarded if they try. */
+export async function importingModules<R>(url: string, body: () => Promise<R>): Promise<R> {
+  importing = url;
+  try {
+    return await body();
+  } finally {
+    importing = undefined;
+  }
+}
+
+/** The module that is being imported for a thread's sake, if any. */
+export function importInProgress(): string | undefined {
+  return importing;
+}
+
+function complain(text: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${text}\n`));
+}

@@ -1,0 +1,106 @@
+/**
+ * What runs first in a worker. The only module with an effect at its top level: it listens for the messages of bootstrap.ts, runs
+ * jobs one after another, and sees to it that the end of a job is told, however it ends.
+ *
+ * @module
+ */
+import { news, open, takePlace } from "./bootstrap.ts";
+import { runSync } from "./drive.ts";
+import { abandonAll } from "./lot.ts";
+import type { Job, ToWorker } from "./protocol.ts";
+import { setMainModule } from "./reference.ts";
+import { here, settleHere } from "./site.ts";
+import { finish } from "./threads.ts";
+import { A_STATUS, GONE, PARKED } from "./words.ts";
+
+/** What a job's module exports. */
+interface Handler {
+  /** Runs the job. What it throws is reported and nothing more. */
+  run(message: unknown): Promise<void>;
+  /** Reports an error that no code of the thread caught. */
+  report(error: unknown): void;
+}
+
+const scope = globalThis as unknown as {
+  close(): void;
+  addEventListener(type: "message", listener: (event: MessageEvent<ToWorker>) => void): void;
+  addEventListener(type: "unload", listener: () => void): void;
+  addEventListener(type: "error", listener: (event: ErrorEvent) => void): void;
+  addEventListener(
+    type: "unhandledrejection",
+    listener: (event: PromiseRejectionEvent) => void,
+  ): void;
+};
+
+let job: Job | undefined;
+let handler: Handler | undefined;
+let left = false;
+
+scope.addEventListener("message", ({ data }) => {
+  switch (data.kind) {
+    case "place":
+      settleHere(data.ground, data.agent);
+      setMainModule(data.mainModule);
+      takePlace(data.port, data.mainModule);
+      return;
+    case "job":
+      return void work(data.job);
+    case "letter":
+      return void open(data.letter);
+    case "retire":
+      return close();
+  }
+});
+
+async function work(next: Job): Promise<void> {
+  job = next;
+  try {
+    handler = await import(next.handler) as Handler;
+    await handler.run(next.message);
+  } catch (error) {
+    report(error);
+  }
+  job = undefined;
+  const { ground, agent } = here();
+  // Parked before the thread has finished, so that whoever joins it and starts the next one finds this worker; the main thread can
+  // give it nothing that it would not get to when it is done here.
+  Atomics.store(ground.words, agent + A_STATUS, PARKED);
+  finish(next.thread);
+  news();
+}
+
+/** The worker ends, by its own wish or the user's: last chance to say so. */
+function leave(): void {
+  if (left) return;
+  left = true;
+  const site = here();
+  runSync(site, abandonAll(site));
+  Atomics.store(site.ground.words, site.agent + A_STATUS, GONE);
+  if (job !== undefined) finish(job.thread);
+  news();
+}
+
+const close = scope.close.bind(globalThis);
+scope.close = () => {
+  leave();
+  close();
+};
+// Deno.exit and process.exit in a worker end the worker and tell nobody but its own listeners.
+scope.addEventListener("unload", leave);
+
+scope.addEventListener("error", (event) => {
+  event.preventDefault();
+  report(event.error ?? new Error(event.message));
+});
+scope.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  report(event.reason);
+});
+
+function report(error: unknown): void {
+  if (handler !== undefined) return handler.report(error);
+  const text = error instanceof Error ? error.stack ?? String(error) : String(error);
+  Deno.stderr.writeSync(
+    new TextEncoder().encode(`Exception in a thread that was starting:\n${text}\n`),
+  );
+}

@@ -1,0 +1,50 @@
+/**
+ * Every message between the main thread and its workers. All other news go through words in shared memory; see README.md.
+ *
+ * @module
+ */
+import type { ThreadKey } from "./threads.ts";
+
+/** Something for a worker to run. */
+export interface Job {
+  /** URL of the module whose export `run` takes the message. */
+  readonly handler: string;
+  /** Whatever structured clone carries. */
+  readonly message: unknown;
+  /** The thread that the worker is while it runs the job. */
+  readonly thread: ThreadKey;
+  /** Whether the program may end before the job does. */
+  readonly daemon: boolean;
+}
+
+/** A message between agents, outside of jobs. */
+export interface Letter {
+  /** URL of the module whose export `receive` takes the message, the agent that sent it, and `returned`. */
+  readonly handler: string;
+  readonly message: unknown;
+  /** The agent that is meant. */
+  readonly to: number;
+  readonly from: number;
+  /** It comes back to its sender: the other agent has ended. */
+  readonly returned?: boolean;
+}
+
+/** What the main thread sends to a worker. */
+export type ToWorker =
+  /** The first message: where the worker stands, and its way to the main thread. */
+  | {
+    readonly kind: "place";
+    readonly ground: SharedArrayBuffer;
+    readonly agent: number;
+    readonly mainModule: string | undefined;
+    readonly port: MessagePort;
+  }
+  | { readonly kind: "job"; readonly job: Job }
+  | { readonly kind: "letter"; readonly letter: Letter }
+  /** There are enough parked workers: end. */
+  | { readonly kind: "retire" };
+
+/** What a worker sends to the main thread, which is told by `A_REQUESTS` and can read it while it is blocked. */
+export type ToMain =
+  | { readonly kind: "job"; readonly job: Job }
+  | { readonly kind: "letter"; readonly letter: Letter };

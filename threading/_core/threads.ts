@@ -1,0 +1,192 @@
+/**
+ * The directory of live threads, in shared memory: any thread can list them, name them and wait for them, whoever started them.
+ *
+ * A thread is known by its record and its identifier. A record is used again when its thread has finished, but only for another
+ * thread, and the identifier in it tells them apart: a stale pair is a finished thread.
+ *
+ * @module
+ */
+import type { Limit } from "./clock.ts";
+import { runSync, type Slow } from "./drive.ts";
+import { allocate, free } from "./heap.ts";
+import { OWN, type Settled } from "./lot.ts";
+import { giveWord, takeWord } from "./park.ts";
+import { set, wait } from "./primitives/event.ts";
+import { cellAt, here, isMain } from "./site.ts";
+import { NEXT_IDENT, NEXT_NAME, THREADS_FREE, THREADS_HEAD, THREADS_LOCK } from "./words.ts";
+
+// A thread's record starts with a lot: those who join it.
+/** Its identifier while it lives, 0 in a free record. */
+const T_IDENT = OWN;
+const T_NATIVE = OWN + 1;
+const T_DAEMON = OWN + 2;
+const T_NAME = OWN + 3;
+const T_NAME_LENGTH = OWN + 4;
+const T_NEXT = OWN + 5;
+const T_PREV = OWN + 6;
+const THREAD_WORDS = OWN + 7;
+
+/** Identifier of the main thread. */
+export const MAIN_IDENT = 1;
+
+/** A thread that was started: a place in shared memory and who it was. */
+export interface ThreadKey {
+  readonly record: number;
+  readonly ident: number;
+}
+
+/** What the directory says of a live thread. */
+export interface ThreadEntry extends ThreadKey {
+  readonly name: string;
+  readonly daemon: boolean;
+}
+
+/** Enters a thread that is about to start. */
+export function enter(name: string, daemon: boolean): ThreadKey {
+  const { ground, agent } = here();
+  const ident = Atomics.add(ground.words, NEXT_IDENT, 1);
+  return locked(() => enterAs(ident, name, daemon, ground.words, agent));
+}
+
+function enterAs(
+  ident: number,
+  name: string,
+  daemon: boolean,
+  words: Int32Array<SharedArrayBuffer>,
+  agent: number,
+): ThreadKey {
+  let record = words[THREADS_FREE];
+  if (record !== 0) words[THREADS_FREE] = words[record + T_NEXT];
+  else record = allocate(here().ground, THREAD_WORDS, agent);
+  words[record + T_DAEMON] = Number(daemon);
+  words[record + T_NATIVE] = 0;
+  writeName(record, name);
+  const first = words[THREADS_HEAD];
+  words[record + T_NEXT] = first;
+  words[record + T_PREV] = 0;
+  if (first !== 0) words[first + T_PREV] = record;
+  words[THREADS_HEAD] = record;
+  Atomics.store(words, record + T_IDENT, ident);
+  return { record, ident };
+}
+
+/** Takes the directory's lock and makes sure that the main thread is in it. */
+function locked<R>(body: () => R): R {
+  const { ground: { words }, agent } = here();
+  takeWord(words, THREADS_LOCK, agent);
+  try {
+    if (words[THREADS_HEAD] === 0 && isMain()) {
+      enterAs(MAIN_IDENT, "MainThread", false, words, agent);
+    }
+    return body();
+  } finally {
+    giveWord(words, THREADS_LOCK);
+  }
+}
+
+/** The thread has finished: whoever joins it goes on. Does nothing for one that has finished before. */
+export function finish({ record, ident }: ThreadKey): void {
+  const { site, words } = cellAt(record);
+  const mine = locked(() => {
+    if (words[record + T_IDENT] !== ident) return false;
+    const next = words[record + T_NEXT];
+    const prev = words[record + T_PREV];
+    if (prev === 0) words[THREADS_HEAD] = next;
+    else words[prev + T_NEXT] = next;
+    if (next !== 0) words[next + T_PREV] = prev;
+    Atomics.store(words, record + T_IDENT, 0);
+    freeName(record);
+    return true;
+  });
+  if (!mine) return;
+  runSync(site, set(cellAt(record), T_IDENT, 0));
+  locked(() => {
+    words[record + T_NEXT] = words[THREADS_FREE];
+    words[THREADS_FREE] = record;
+  });
+}
+
+/** Whether the thread has not finished. */
+export function isLive({ record, ident }: ThreadKey): boolean {
+  return Atomics.load(here().ground.words, record + T_IDENT) === ident;
+}
+
+/** Waits until the thread has finished. */
+export function finished(
+  { record, ident }: ThreadKey,
+  waiter: number,
+  limit: Limit,
+): Slow<Settled> {
+  return wait(cellAt(record), waiter, limit, T_IDENT, (value) => value !== ident);
+}
+
+/** The live threads, oldest first. */
+export function listThreads(): ThreadEntry[] {
+  const { words } = here().ground;
+  return locked(() => {
+    const entries: ThreadEntry[] = [];
+    for (let record = words[THREADS_HEAD]; record !== 0; record = words[record + T_NEXT]) {
+      const ident = words[record + T_IDENT];
+      const daemon = words[record + T_DAEMON] === 1;
+      entries.push({ record, ident, name: readName(record), daemon });
+    }
+    return entries.reverse();
+  });
+}
+
+/** The name of a live thread; `undefined` when it has finished. */
+export function nameOf(key: ThreadKey): string | undefined {
+  return locked(() => isLive(key) ? readName(key.record) : undefined);
+}
+
+/** Names a live thread anew. */
+export function rename(key: ThreadKey, name: string): void {
+  locked(() => {
+    if (!isLive(key)) return;
+    freeName(key.record);
+    writeName(key.record, name);
+  });
+}
+
+/** The operating system's identifier of the thread, or 0 while nobody has said. */
+export function nativeOf(key: ThreadKey): number {
+  return Atomics.load(here().ground.words, key.record + T_NATIVE);
+}
+
+/** Sets what {@linkcode nativeOf} gives. */
+export function setNative(key: ThreadKey, native: number): void {
+  Atomics.store(here().ground.words, key.record + T_NATIVE, native);
+}
+
+/** The number for the next thread that has no name. */
+export function nextNumber(): number {
+  return Atomics.add(here().ground.words, NEXT_NAME, 1) + 1;
+}
+
+function wordsFor(length: number): number {
+  return Math.max(1, Math.ceil(length / 2));
+}
+
+function writeName(record: number, name: string): void {
+  const { ground, agent } = here();
+  const pointer = allocate(ground, wordsFor(name.length), agent);
+  const units = new Uint16Array(ground.buffer, pointer * 4, name.length);
+  for (let i = 0; i < name.length; i++) units[i] = name.charCodeAt(i);
+  ground.words[record + T_NAME] = pointer;
+  ground.words[record + T_NAME_LENGTH] = name.length;
+}
+
+function readName(record: number): string {
+  const { ground } = here();
+  const length = ground.words[record + T_NAME_LENGTH];
+  const units = new Uint16Array(ground.buffer, ground.words[record + T_NAME] * 4, length);
+  let name = "";
+  for (const unit of units) name += String.fromCharCode(unit);
+  return name;
+}
+
+function freeName(record: number): void {
+  const { ground, agent } = here();
+  const length = ground.words[record + T_NAME_LENGTH];
+  free(ground, ground.words[record + T_NAME], wordsFor(length), agent);
+}
