@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Context, ContextVar } from "../contextvars/mod.ts";
+import { type Context, ContextVar } from "../contextvars/mod.ts";
 import { contextOf } from "../contextvars/context.ts";
 import {
   locateObject,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { locate, type Reference, register, resolveSync } from "./_core/mod.ts";
+import { locate, type Reference, register, resolveSync, vouchFor } from "./_core/mod.ts";
 import { atThreadChange } from "./thread.ts";
 
 type Values = Record<PropertyKey, unknown>;
@@ -61,6 +61,13 @@ function own(target: Local): Values {
 const built = new WeakSet<Local>();
 const proxies = new WeakMap<Local, Local>();
 
+function enclose(target: Local): Local {
+  const proxy = new Proxy(target, handler);
+  proxies.set(target, proxy);
+  vouchFor(proxy);
+  return proxy;
+}
+
 /**
  * Values of one's own in each thread: every thread that uses the object sees only what it has set itself.
  *
@@ -90,8 +97,7 @@ export class Local {
       adopting = undefined;
       return proxy;
     }
-    const proxy = new Proxy(this, handler);
-    proxies.set(this, proxy);
+    const proxy = enclose(this);
     values.set(this, Object.create(Reflect.getPrototypeOf(this)));
     built.add(this);
     identifiers.set(proxy, crypto.randomUUID());
@@ -130,8 +136,7 @@ function revive({ id, type }: Sent): Local {
     ? Local.prototype
     : (resolveSync(type) as unknown as LocalClass).prototype;
   const target = Object.create(prototype) as Local;
-  const proxy = new Proxy(target, handler);
-  proxies.set(target, proxy);
+  const proxy = enclose(target);
   built.add(target);
   identifiers.set(proxy, id);
   arrived.set(id, new WeakRef(proxy));

@@ -41,6 +41,7 @@ export {
   setState,
   unpack,
   unpackSync,
+  vouchFor,
 } from "./pickle.ts";
 export type { PackOptions } from "./pickle.ts";
 export {

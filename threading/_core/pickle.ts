@@ -21,7 +21,7 @@ import type { AnyFunction, Parcel } from "./parcel.ts";
 import { build } from "./pickle_build.ts";
 import { isClean } from "./pickle_scan.ts";
 
-export { getState, type Reducer, refuse, register, setState } from "./pickle_kinds.ts";
+export { getState, type Reducer, refuse, register, setState, vouchFor } from "./pickle_kinds.ts";
 export type { Parcel, Special } from "./parcel.ts";
 
 /** Options of {@linkcode pack}. */

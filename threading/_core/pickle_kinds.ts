@@ -96,10 +96,18 @@ type Loose = Record<PropertyKey, unknown>;
 const { getPrototypeOf, keys } = Object;
 const tagOf = Object.prototype.toString;
 
+/** Proxies of this library's own classes: looking at them runs no code but ours. */
+const ours = new WeakSet<object>();
+
+/** Lets a `Proxy` of this library travel as what its class is registered as. */
+export function vouchFor(proxy: object): void {
+  ours.add(proxy);
+}
+
 /** What `value` is. Runs no code of the user's, except accessors for `Symbol.toStringTag` and `[getState]`. */
 export function kindOf(value: object, transfer?: ReadonlySet<object>): Kind {
   if (transfer !== undefined && transfer.has(value)) return "leaf";
-  if (isProxy(value)) return "refused";
+  if (isProxy(value) && !ours.has(value)) return "refused";
   const proto = getPrototypeOf(value);
   if (proto === Object.prototype || proto === null) {
     const tag = tagOf.call(value);
@@ -120,6 +128,23 @@ export function kindOf(value: object, transfer?: ReadonlySet<object>): Kind {
   }
   return branded(value, proto);
 }
+
+/** The content of a `Map`, keys and values by turns, whatever its class made of its methods. */
+export function entriesOf(map: Map<unknown, unknown>): unknown[] {
+  const list: unknown[] = [];
+  mapForEach.call(map, (value, key) => list.push(key, value));
+  return list;
+}
+
+/** The content of a `Set`, whatever its class made of its methods. */
+export function itemsOf(set: Set<unknown>): unknown[] {
+  const list: unknown[] = [];
+  setForEach.call(set, (value) => list.push(value));
+  return list;
+}
+
+const mapForEach = Map.prototype.forEach;
+const setForEach = Set.prototype.forEach;
 
 /** What a registered object is reduced with. */
 export function reducerOf(value: object): Reducer<object> {
@@ -248,5 +273,7 @@ function method(type: { prototype: object }, key: string): (value: unknown) => u
 
 /** Why a `"refused"` object cannot travel, when its own class of this library said so. */
 export function whyRefused(value: object): string | undefined {
-  return isProxy(value) ? undefined : ((value as Loose)[entry] as Entry | undefined)?.why;
+  return isProxy(value) && !ours.has(value)
+    ? undefined
+    : ((value as Loose)[entry] as Entry | undefined)?.why;
 }
