@@ -27,6 +27,7 @@ import { Chain, Money, NamedCell, Point, SubPoint, Table } from "../fixtures/pic
 import { double } from "../fixtures/pickle/tasks.ts";
 import twice from "../fixtures/pickle/tasks.ts";
 
+const PICKLE = import.meta.resolve("../../threading/_core/pickle.ts");
 const TASKS = import.meta.resolve("../fixtures/pickle/tasks.ts");
 
 function echo(far: FarSide, value: unknown): Promise<unknown> {
@@ -439,6 +440,51 @@ Deno.test("pack: instances of other classes arrive as plain objects of their own
   assertEquals(await echo(far, new Emitter()), { count: 1 });
 });
 
+Deno.test("pack: what a class made of the methods of Map and Set does not matter", async () => {
+  using far = new FarSide();
+  class Upside extends Map<unknown, unknown> {
+    override *keys(): MapIterator<unknown> {}
+    override *entries(): MapIterator<[unknown, unknown]> {}
+    override [Symbol.iterator] = this.entries;
+    override forEach(): void {}
+  }
+  class Inside extends Set<unknown> {
+    override *values(): SetIterator<unknown> {}
+    override [Symbol.iterator] = this.values;
+  }
+  for (const special of [1, new Cell()]) {
+    const found = await echo(far, [new Upside([["k", [special]]]), new Inside([[special]])]) as [
+      Map<string, unknown[]>,
+      Set<unknown[]>,
+    ];
+    assertEquals([found[0].size, found[1].size], [1, 1]);
+    assertEquals(found[0].get("k")![0] instanceof Cell, special !== 1);
+    assertEquals([...found[1]][0][0] instanceof Cell, special !== 1);
+  }
+  assertThrows(() => send(new Upside([["k", () => 1]])), PicklingError, 'value.get("k")');
+  assertThrows(() => send(new Inside([Symbol()])), PicklingError, "value.values()[0]");
+});
+
+Deno.test("pack: a Proxy is told from its target without the runtime's own test", async () => {
+  const source = `
+    delete Deno[Deno.internal];
+    const { pack } = await import(${JSON.stringify(PICKLE)});
+    try {
+      pack({ a: [{}], p: new Proxy({}, {}) }, "send", pack);
+      postMessage("packed");
+    } catch (error) {
+      postMessage(error.message);
+    }
+    close();`;
+  const worker = new Worker(`data:text/javascript,${encodeURIComponent(source)}`, {
+    type: "module",
+  });
+  const { promise, resolve } = Promise.withResolvers<string>();
+  worker.onmessage = ({ data }) => resolve(data);
+  assertStringIncludes(await promise, "Cannot send value.p: a Proxy cannot be copied");
+  worker.terminate();
+});
+
 Deno.test("pack: own accessors are evaluated once", async () => {
   using far = new FarSide();
   for (const beside of [undefined, new Cell()]) {
@@ -468,6 +514,9 @@ Deno.test("pack: an accessor that throws is a PicklingError with the place and t
       },
     }],
   };
+  const get = Object.getOwnPropertyDescriptor(source.list[0], "bad")!.get;
+  const item = Object.defineProperty([1], 1, { get, enumerable: true });
+  assertThrows(() => send(item), PicklingError, "Cannot send value[1]: reading it threw");
   const error = assertThrows(
     () => send(source),
     PicklingError,
@@ -494,7 +543,12 @@ function refusals(): [value: unknown, words: string][] {
   structuredClone(detached, { transfer: [detached] });
   const { port1 } = new MessageChannel();
   port1.close();
+  const shrunk = new ArrayBuffer(8, { maxByteLength: 16 });
+  const outside = [new Uint16Array(shrunk, 4), new DataView(shrunk, 4)];
+  shrunk.resize(2);
   return [
+    [outside[0], "a Uint16Array over memory that was given away or shortened"],
+    [outside[1], "a DataView over memory that was given away or shortened"],
     [new URL("https://example.org/"), "a URL cannot be copied; send its href"],
     [new URLSearchParams("a=1"), "a URLSearchParams cannot be copied; send its text"],
     [new Headers(), "a Headers cannot be copied; send its entries, [...headers]"],
@@ -549,7 +603,7 @@ function refusals(): [value: unknown, words: string][] {
     [new DisposableStack(), "a DisposableStack would arrive empty"],
     [new Deno.Command("x"), "a Command would arrive empty"],
     [detached, "an ArrayBuffer cannot be copied; its memory was given away"],
-    [over, "a Uint8Array over a detached ArrayBuffer is empty"],
+    [over, "a Uint8Array over memory that was given away or shortened cannot be copied"],
     [Object.create(Map.prototype), "a Map would arrive empty"],
     [{ [Symbol.toStringTag]: "Date", __proto__: Date.prototype }, "a Date would arrive empty"],
   ];

@@ -26,7 +26,15 @@ import type {
   ShareableSpecial,
   Special,
 } from "./parcel.ts";
-import { classOf, getState, kindOf, reducerOf, setState } from "./pickle_kinds.ts";
+import {
+  classOf,
+  entriesOf,
+  getState,
+  itemsOf,
+  kindOf,
+  reducerOf,
+  setState,
+} from "./pickle_kinds.ts";
 import { orderOf, type Waiting } from "./pickle_order.ts";
 import {
   circularRefusal,
@@ -205,57 +213,44 @@ class Builder {
   }
 
   #map(source: Map<unknown, unknown>, pending: Pending): void {
-    if (holdsPrimitives(source.keys()) && holdsPrimitives(source.values())) {
-      return put(pending.holder, pending.key, source);
-    }
-    const list = this.#entries(source, new Map(), pending);
-    let i = 0;
-    this.#reversed(() => {
-      for (const [key, value] of source) {
-        this.#slot(
-          list,
-          i,
-          key,
-          { parent: pending.path, step: `.keys()[${i / 2}]`, isKey: false },
-          1,
-        );
-        const step = { parent: pending.path, step: `.get(${keyText(key)})`, isKey: false };
-        this.#slot(list, i + 1, value, step, 1);
-        i += 2;
-      }
-    });
+    const { path } = pending;
+    const entries = entriesOf(source);
+    this.#entries(
+      source,
+      new Map(),
+      entries,
+      pending,
+      (i) =>
+        i % 2 === 0
+          ? { parent: path, step: `.keys()[${i / 2}]`, isKey: false }
+          : { parent: path, step: `.get(${keyText(entries[i - 1])})`, isKey: false },
+    );
   }
 
   #set(source: Set<unknown>, pending: Pending): void {
-    if (holdsPrimitives(source)) return put(pending.holder, pending.key, source);
-    const list = this.#entries(source, new Set(), pending);
-    let i = 0;
-    this.#reversed(() => {
-      for (const value of source) {
-        this.#slot(
-          list,
-          i,
-          value,
-          { parent: pending.path, step: `.values()[${i}]`, isKey: false },
-          1,
-        );
-        i++;
-      }
-    });
+    const { path } = pending;
+    this.#entries(source, new Set(), itemsOf(source), pending, (i) => (
+      { parent: path, step: `.values()[${i}]`, isKey: false }
+    ));
   }
 
   /** A `Map` or `Set` travels empty in its slots, and its content, whose slots may have to wait, in the table. */
   #entries(
-    source: object,
+    source: Map<unknown, unknown> | Set<unknown>,
     copy: Map<unknown, unknown> | Set<unknown>,
+    entries: readonly unknown[],
     pending: Pending,
-  ): unknown[] {
+    pathOf: (index: number) => Path,
+  ): void {
+    if (entries.every(isPrimitive)) return put(pending.holder, pending.key, source);
     const special: EntriesSpecial = { kind: "entries", of: copy, list: [] };
     this.#container(source, copy, pending, special);
     this.#keep(special);
     this.#own(special);
     this.#own(special.list);
-    return special.list;
+    this.#reversed(() => {
+      entries.forEach((entry, i) => this.#slot(special.list, i, entry, pathOf(i), 1));
+    });
   }
 
   #shareable(value: object, pending: Pending): void {
@@ -456,11 +451,6 @@ class Builder {
 function isPrimitive(value: unknown): boolean {
   return value === null ||
     typeof value !== "object" && typeof value !== "function" && typeof value !== "symbol";
-}
-
-function holdsPrimitives(values: Iterable<unknown>): boolean {
-  for (const value of values) if (!isPrimitive(value)) return false;
-  return true;
 }
 
 /** Sets an own property, one called `__proto__` too. */

@@ -123,9 +123,7 @@ export function kindOf(value: object, transfer?: ReadonlySet<object>): Kind {
   if (stateful) return "instance";
   if (isErrorLike(value)) return "error";
   if (Array.isArray(value)) return "array";
-  if (ArrayBuffer.isView(value)) {
-    return value.buffer instanceof ArrayBuffer && value.buffer.detached ? "refused" : "leaf";
-  }
+  if (ArrayBuffer.isView(value)) return isSpoilt(value) ? "refused" : "leaf";
   return branded(value, proto);
 }
 
@@ -145,6 +143,22 @@ export function itemsOf(set: Set<unknown>): unknown[] {
 
 const mapForEach = Map.prototype.forEach;
 const setForEach = Set.prototype.forEach;
+
+/** Whether the memory of a view was given away, or its buffer has become too short for it: nobody can clone it then. */
+function isSpoilt(view: ArrayBufferView): boolean {
+  const { buffer } = view;
+  if (!(buffer instanceof ArrayBuffer)) return false;
+  if (buffer.detached) return true;
+  if (!buffer.resizable) return false;
+  try {
+    // Each throws for a view out of bounds, and only then.
+    if (view instanceof DataView) viewLength(view);
+    else Uint8Array.prototype.at.call(view as Uint8Array, 0);
+    return false;
+  } catch {
+    return true;
+  }
+}
 
 /** What a registered object is reduced with. */
 export function reducerOf(value: object): Reducer<object> {
@@ -188,6 +202,7 @@ const brands: Readonly<Record<string, readonly [Kind, (value: unknown) => unknow
   "[object SharedArrayBuffer]": ["leaf", getter(SharedArrayBuffer, "byteLength")],
 };
 
+const viewLength = getter(DataView, "byteLength");
 const detached = getter(ArrayBuffer, "detached");
 
 function branded(value: object, proto: object | null): Kind {

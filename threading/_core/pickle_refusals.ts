@@ -28,7 +28,7 @@ const MENDS: Readonly<Record<string, string>> = {
   ReadableStream: "put it in the transfer list",
   WritableStream: "put it in the transfer list",
   TransformStream: "put it in the transfer list",
-  ArrayBuffer: "its memory was given away: send it before it is transferred",
+  ArrayBuffer: "its memory was given away, send it before that",
   Memory: "make it with shared: true",
   Instance: "send its Module and instantiate that on the other side",
   Generator: "send its items, [...items]",
@@ -55,7 +55,9 @@ export function refusalOf(value: object): string {
   }
   if (value === globalThis) return "the global object cannot be copied; send what is needed of it";
   if (ArrayBuffer.isView(value)) {
-    return `${withArticle(name)} over a detached ArrayBuffer is empty; ${MENDS.ArrayBuffer}`;
+    return `${
+      withArticle(name)
+    } over memory that was given away or shortened cannot be copied; send it before that`;
   }
   if (tag.startsWith("Temporal.")) {
     return `${withArticle(tag)} cannot be copied; send its text, String(value)`;

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { kindOf } from "./pickle_kinds.ts";
+import { entriesOf, itemsOf, kindOf } from "./pickle_kinds.ts";
 
 /** Structured clone overflows the stack between 2,000 and 5,000 levels; the caller may have used some of it. */
 export const DEPTH = 200;
@@ -19,9 +19,12 @@ const UNREMEMBERED = 64;
 
 /** Whether structured clone carries `value` as it is. */
 export function isClean(value: unknown, transfer?: ReadonlySet<object>): boolean {
-  return value === null || typeof value !== "object"
-    ? isPrimitive(value)
-    : new Scan(transfer).object(value, 0);
+  if (value === null || typeof value !== "object") return isPrimitive(value);
+  try {
+    return new Scan(transfer).object(value, 0);
+  } catch {
+    return false; // an accessor threw, or the stack is nearly full: the builder says where, or manages
+  }
 }
 
 function isPrimitive(value: unknown): boolean {
@@ -50,10 +53,9 @@ class Scan {
       case "array":
         return this.#items(Object.values(value), depth);
       case "map":
-        return this.#items((value as Map<unknown, unknown>).keys(), depth) &&
-          this.#items((value as Map<unknown, unknown>).values(), depth);
+        return this.#items(entriesOf(value as Map<unknown, unknown>), depth);
       case "set":
-        return this.#items(value as Set<unknown>, depth);
+        return this.#items(itemsOf(value as Set<unknown>), depth);
       case "leaf":
         return true;
       default:
@@ -71,7 +73,7 @@ class Scan {
     return true;
   }
 
-  #items(values: Iterable<unknown>, depth: number): boolean {
+  #items(values: readonly unknown[], depth: number): boolean {
     for (const item of values) if (!this.#any(item, depth)) return false;
     return true;
   }
