@@ -77,7 +77,10 @@ export class Site {
   readonly agent: number;
   /** Pointer to its blocking waiter. */
   readonly waiter: number;
-  /** Called on each wake-up of a blocking wait and at each ring of the bell. Set where requests have to be served. */
+  /**
+   * Called on each wake-up of a blocking wait and at each ring of the bell. Set where requests have to be served. It must not throw:
+   * the waiter would be left in its lot.
+   */
   serve: (() => void) | undefined;
   /** Invariant: exactly the asynchronous waiters whose call has not returned yet. */
   readonly pending: Map<number, Pending> = new Map();
@@ -197,8 +200,7 @@ export function parkAsync(site: Site, waiter: number, limit: Limit): Promise<Wok
   if (Atomics.load(words, waiter + W_STATE) !== WAITING) return Promise.resolve(LOOK);
   if (limit.signal?.aborted) return Promise.resolve(ABORTED);
   site.hold();
-  site.listen();
-  return new Promise((resolve) => {
+  const woken = new Promise<Woken>((resolve) => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const onAbort = () => pending.wake!(ABORTED);
     const onTimer = () => {
@@ -216,6 +218,10 @@ export function parkAsync(site: Site, waiter: number, limit: Limit): Promise<Wok
     limit.signal?.addEventListener("abort", onAbort);
     if (limit.deadline !== Infinity) onTimer();
   });
+  // Last, since to begin to listen is to answer the bell: a grant that came after the look above is taken off the stack right
+  // here, and would be forgotten if the waiter could not be woken yet.
+  site.listen();
+  return woken;
 }
 
 /** Makes an asynchronous waiter known to its site, before it enters a lot. */
