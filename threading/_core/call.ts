@@ -13,17 +13,41 @@ import { ASYNC, SYNC } from "./words.ts";
 /** A slow path that wants a waiter. */
 export type Body = (waiter: number) => Slow<Settled>;
 
-/** Waits on the calling thread. While it does, this agent's asynchronous waiters do not count. */
-export function callSync(site: Site, limit: Limit, body: Body): Settled {
+/**
+ * The whole of a call that waits on the calling thread. While it does, this agent's asynchronous waiters do not count.
+ */
+export function* attendSync(site: Site, limit: Limit, body: Body): Slow<Settled> {
   const waiter = engage(site, SYNC);
   const waits = limit.deadline !== -Infinity;
-  if (waits) runSync(site, block(site));
   try {
-    return runSync(site, body(waiter));
+    if (waits) yield* block(site);
+    return yield* body(waiter);
   } finally {
-    if (waits) runSync(site, unblock(site));
+    if (waits) yield* unblock(site);
     discharge(site, waiter);
   }
+}
+
+/**
+ * The whole of a call that waits without blocking.
+ *
+ * The waiter is put out of service in the same turn in which it picks up what it was granted. Were it done by an awaiting caller:
+ * 1. the waiter of a task T1 picks up its permit, and T1's promise is resolved;
+ * 2. before T1 goes on, another task of the agent blocks in a `Sync` call and finds some other permit unclaimed;
+ * 3. it takes back what its waiters were granted, T1's permit with the others, which T1 then uses all the same.
+ */
+export function* attendAsync(site: Site, body: Body, revocable?: Revocable): Slow<Settled> {
+  const waiter = engage(site, ASYNC, revocable);
+  try {
+    return yield* body(waiter);
+  } finally {
+    discharge(site, waiter);
+  }
+}
+
+/** Waits on the calling thread. */
+export function callSync(site: Site, limit: Limit, body: Body): Settled {
+  return runSync(site, attendSync(site, limit, body));
 }
 
 /**
@@ -37,13 +61,7 @@ export async function callAsync(
   body: Body,
   revocable?: Revocable,
 ): Promise<Settled> {
-  const waiter = engage(site, ASYNC, revocable);
-  let settled: Settled;
-  try {
-    settled = await runAsync(site, body(waiter));
-  } finally {
-    discharge(site, waiter);
-  }
+  const settled = await runAsync(site, attendAsync(site, body, revocable));
   if (settled === ABANDONED) throw limit.signal!.reason;
   return settled;
 }

@@ -120,7 +120,17 @@ function perform(site: Site, step: Step): number {
 /** Drives a slow path that may sleep, or one that never parks. */
 export function runSync<R>(site: Site, slow: Slow<R>): R {
   let next = slow.next(0);
-  while (!next.done) next = slow.next(perform(site, next.value));
+  while (!next.done) {
+    let result: number;
+    try {
+      result = perform(site, next.value);
+    } catch (error) {
+      // So that its `finally` blocks run.
+      next = slow.throw(error);
+      continue;
+    }
+    next = slow.next(result);
+  }
   return next.value;
 }
 
