@@ -132,15 +132,20 @@ function* takeBack(cell: Cell, rule: Rule, waiter: number): Slow<void> {
   yield* lockLot(cell);
   let grants: Grant[] = [];
   if ((yield load(records, waiter + W_STATE)) === GRANTED) {
-    yield add(records, cell.site.agent + A_UNCLAIMED, -1);
     for (;;) {
       const seen = yield load(cell.words, at);
-      if ((seen & WAITERS) === 1 || (yield cas(cell.words, at, seen, seen | WAITERS)) === seen) {
-        break;
+      const given = rule.give(seen, 1) | WAITERS;
+      // Somebody may have released what the waiter was granted, as anybody may release a lock: then there is nothing to take
+      // back, and the waiter finds that it was granted something.
+      if (rule.take(given, cell.site.agent) !== (seen | WAITERS)) break;
+      if ((seen & WAITERS) === 0 && (yield cas(cell.words, at, seen, seen | WAITERS)) !== seen) {
+        continue;
       }
+      yield add(records, cell.site.agent + A_UNCLAIMED, -1);
+      enqueueFirst(cell, waiter);
+      grants = yield* distribute(cell, rule, given);
+      break;
     }
-    enqueueFirst(cell, waiter);
-    grants = yield* distribute(cell, rule, rule.give(yield load(cell.words, at), 1));
   }
   yield* unlockLot(cell);
   yield* rouse(cell, grants);
