@@ -1,7 +1,7 @@
 /**
  * Several periodic jobs on one scheduler, drawn as a timeline.
  *
- * Shows fixed periods without drift (each job enters its next run at an absolute time), priorities among jobs of the same moment, an
+ * Shows fixed periods without drift (each job enters its next run at an absolute time), priorities among jobs of one moment, an
  * action that takes time and makes others late, one that cancels others, and a signal that ends the whole.
  *
  *     deno run examples/scheduler_timeline.ts

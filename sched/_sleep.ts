@@ -7,6 +7,8 @@
  * @module
  */
 
+import { Event, TIMEOUT_MAX } from "../threading/mod.ts";
+
 /** The longest delay that `setTimeout` takes, 24.8 days; it treats a longer one as none. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
@@ -41,10 +43,12 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve));
 }
 
-/** Blocks the thread for `ms` milliseconds. */
+/**
+ * Blocks the thread for `ms` milliseconds. It waits on an event, as Python's scheduler does, and not on a word of its own: a blocked
+ * main thread goes on serving its threads, which could not start others otherwise.
+ */
 export function sleepSync(ms: number): void {
-  // Nobody else knows this word, so that nothing but the time ends the wait.
-  if (ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+  if (ms > 0) new Event().waitSync({ timeout: Math.min(ms, TIMEOUT_MAX) });
 }
 
 /** What `result` comes to, or the rejection of `signal` where that comes first; then the other outcome is dropped. */

@@ -10,7 +10,7 @@
  */
 
 import { Heap, type HeapNode } from "../queue/_heap.ts";
-import { limitOf, now } from "../threading/_core/clock.ts";
+import { limitOf, now } from "../threading/_core/mod.ts";
 import { isThenable, Sleepers, sleepSync, turn, unlessAborted } from "./_sleep.ts";
 import { compareEvents, type ScheduledEvent } from "./event.ts";
 

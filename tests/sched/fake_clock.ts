@@ -1,5 +1,5 @@
 /**
- * A clock that stands still until the test moves it on. It tells when somebody waits on it, so that tests wait for events instead of
+ * A clock that stands still until the test moves it on. It tells when somebody waits on it, so that tests wait for that instead of
  * time.
  */
 export class FakeClock {
