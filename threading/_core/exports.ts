@@ -744,7 +744,7 @@ class Scanner {
       if (this.#is("(") || this.#is("{") || this.#is("[")) this.#skipBrackets();
       else this.#at++;
     }
-    return { kind: "class", name: own, ...this.#members() };
+    return { kind: "class", name: own, ...this.#statics() };
   }
 
   /** The names directly inside the braces that begin here, and whether there may be more. Steps behind them. */
@@ -755,9 +755,7 @@ class Scanner {
     for (let depth = 0; this.#at < end; this.#at++) {
       const { kind, text } = this.#peek();
       if (kind === "punctuator") {
-        if (depth === 1 && text === "...") open = true;
-        if (depth === 1 && text === "[" && !this.#isType()) open = true;
-        if (depth === 1 && text === "{" && this.#before().text === "static") open = true;
+        if (depth === 1 && (text === "..." || (text === "[" && !this.#isType()))) open = true;
         if (OPEN.has(text)) depth++;
         else if (CLOSE.has(text)) depth--;
       } else if (depth === 1 && (kind === "name" || kind === "string" || kind === "number")) {
@@ -767,10 +765,34 @@ class Scanner {
     return { members, open };
   }
 
+  /** The same for a class body, of which only static members count. */
+  #statics(): { members: ReadonlySet<string>; open: boolean } {
+    const members = new Set<string>();
+    let open = false;
+    const end = this.#bracketEnd();
+    for (let depth = 0; this.#at < end; this.#at++) {
+      const { kind, text } = this.#peek();
+      if (kind === "punctuator") {
+        if (OPEN.has(text)) depth++;
+        else if (CLOSE.has(text)) depth--;
+      } else if (depth === 1 && kind === "name" && text === "static") {
+        // `static async *name`: all that stands between the word and the first bracket or sign.
+        let ahead = 1;
+        while (this.#peek(ahead).kind !== "punctuator" || this.#is("*", ahead)) {
+          if (this.#peek(ahead).kind === "end") break;
+          members.add(this.#peek(ahead++).text);
+        }
+        // A computed name, or a block that may do anything.
+        if (this.#is("[", ahead) || this.#is("{", ahead)) open = true;
+      }
+    }
+    return { members, open };
+  }
+
   /** `[` after a name, as in `items: T[]` or `a[0]`, opens no computed member. */
   #isType(): boolean {
     const before = this.#before();
-    return before.kind === "name" && before.text !== "static" && before.text !== "async" &&
+    return before.kind === "name" && before.text !== "async" &&
         before.text !== "get" && before.text !== "set" ||
       before.text === ":" || before.text === "=" ||
       before.text === "]" || before.text === ")";

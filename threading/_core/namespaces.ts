@@ -54,8 +54,8 @@ export function namespaceOf(url: string): Namespace | undefined {
   const require = root();
   if (require === undefined) return undefined;
   try {
-    // A symbolic link would be followed, and the module behind it evaluated a second time.
-    if (path !== url && require.resolve(path) !== path) return undefined;
+    // `require()` follows symbolic links and spells the URL in its own way: it would evaluate a second copy of the module.
+    if (path !== url && (require.resolve(path) !== path || toUrl(path) !== url)) return undefined;
     const value = require(path);
     const namespace = isNamespace(value) ? value : { default: value };
     requiredHere.set(url, namespace);
@@ -107,12 +107,9 @@ function mayRead(path: string): boolean {
   return Deno.permissions.querySync({ name: "read", path }).state === "granted";
 }
 
-/** The file of a URL that is spelled the one way in which Deno spells it; another spelling is another module. */
+/** The file of a URL, or `undefined`. Several URLs can mean one file. */
 function toPath(url: string): string | undefined {
   if (!url.startsWith("file:///") || /[?#]/.test(url)) return undefined;
-  for (const [, hex] of url.matchAll(/%(..)/g)) {
-    if (/[\w.~!$&'()*+,;=:@/-]/.test(String.fromCharCode(parseInt(hex, 16)))) return undefined;
-  }
   try {
     const path = decodeURIComponent(url.slice("file://".length));
     return Deno.build.os === "windows" ? path.slice(1).replaceAll("/", "\\") : path;
@@ -136,12 +133,15 @@ function resolveInNodeModules(specifier: string, from: string): string | undefin
   const path = toPath(from);
   if (path === undefined || root() === undefined) return undefined;
   try {
-    const found = requireFrom!(path).resolve(specifier);
-    const { pathToFileURL } = builtin<{ pathToFileURL(path: string): URL }>("node:url")!;
-    return pathToFileURL(found).href;
+    return toUrl(requireFrom!(path).resolve(specifier));
   } catch {
     return undefined;
   }
+}
+
+/** The URL of a file, spelled as `require()` spells it. */
+function toUrl(path: string): string | undefined {
+  return builtin<{ pathToFileURL(path: string): URL }>("node:url")?.pathToFileURL(path).href;
 }
 
 function root(): Require | undefined {

@@ -20,6 +20,7 @@
 
 import { callers, isOurs } from "./call_site.ts";
 import { PicklingError } from "./errors.ts";
+import type { ModuleScan } from "./exports.ts";
 import { type Origin, originOf } from "./inspector.ts";
 import { isWarm, namespaceOf, offersOf, resolveSpecifier, scanOf } from "./namespaces.ts";
 import { type Verdict, verdictOf, verdictOn, type Wanted } from "./wanted.ts";
@@ -48,6 +49,8 @@ export interface Miss {
   readonly origin: Origin | undefined;
   /** It stands at the top level of the module, and is not exported. */
   readonly isPrivate: boolean;
+  /** The text of the module may not be read, so what it imports is not known. */
+  readonly isBlind: boolean;
 }
 
 /** One search. Made for one function, used once. */
@@ -87,9 +90,13 @@ export class Seeker {
   miss(): Miss {
     const module = this.#origin?.url || this.#start[0];
     const { name } = this.#wanted;
-    const isPrivate = name !== "" && !this.#origin?.closure &&
-      this.#start.concat(module ?? []).some((url) => scanOf(url)?.declarations.has(name));
-    return { module, origin: this.#origin, isPrivate };
+    const isPrivate = !this.#origin?.closure &&
+      this.#start.concat(module ?? []).some((url) => {
+        const scan = scanOf(url);
+        return scan?.declarations.has(name) && !scan.exports.some(({ local }) => local === name);
+      });
+    const isBlind = module?.startsWith("file:") === true && scanOf(module) === undefined;
+    return { module, origin: this.#origin, isPrivate, isBlind };
   }
 
   #firstRound(round: readonly string[]): Reference | undefined {
@@ -170,7 +177,11 @@ export class Seeker {
         if (scan === undefined) {
           // What cannot be read is followed only from the caller itself, and of this library only by name.
           if (depth > 0 || (isOurs(url) && !names.includes(this.#wanted.name))) continue;
-        } else if (isElided(names, scan)) continue;
+        } else if (
+          verdictOf(scan, this.#wanted) !== "named" && mayBeElided(names, scan, this.#wanted)
+        ) {
+          continue;
+        }
         this.#ranks.set(url, depth + 1);
         next.push(url);
       }
@@ -221,22 +232,22 @@ export class Seeker {
   }
 }
 
-/** Whether the import can only be one of types, which is removed before the module runs. */
-function isElided(
-  names: readonly string[],
-  scan: {
-    sound: boolean;
-    exports: readonly { name: string }[];
-    imports: readonly { whole: boolean }[];
-  },
-): boolean {
-  return names.length > 0 && scan.sound && !scan.imports.some(({ whole }) => whole) &&
-    names.every((name) => !scan.exports.some((entry) => entry.name === name));
+/**
+ * Whether the import may be one of types, which is removed before the module runs: all that it names are types, or classes
+ * that do not have the wanted thing. Looking into such a module could evaluate it.
+ */
+function mayBeElided(names: readonly string[], scan: ModuleScan, wanted: Wanted): boolean {
+  if (names.length === 0 || !scan.sound) return false;
+  return names.every((name) => {
+    const entry = scan.exports.find((entry) => entry.name === name);
+    if (entry === undefined) return !scan.imports.some(({ whole, dynamic }) => whole && !dynamic);
+    return entry.declaration?.kind === "class" && verdictOn(entry, wanted) === "no";
+  });
 }
 
 /** The error for a function that no module has. */
 export function refusal(wanted: Wanted, what: string, miss: Miss): PicklingError {
-  const { module, origin, isPrivate } = miss;
+  const { module, origin, isPrivate, isBlind } = miss;
   const label = wanted.label;
   const where = module ?? "a module that could be looked into";
   const begin = `Cannot ${what} ${label}: `;
@@ -271,6 +282,10 @@ export function refusal(wanted: Wanted, what: string, miss: Miss): PicklingError
     );
   }
   return new PicklingError(
-    `${begin}it is not exported from ${where}; closures and private functions cannot travel: ${mend}`,
+    `${begin}it is not exported from ${where}; closures and private functions cannot travel: ${mend}${
+      isBlind
+        ? "; if it is imported from another module, allow reading the file with --allow-read"
+        : ""
+    }`,
   );
 }
