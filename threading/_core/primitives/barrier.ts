@@ -14,6 +14,9 @@
  * Should more than a whole further round have arrived during an action, one of its waiters is granted {@linkcode LEAD}: it is the
  * last of that round and runs the action.
  *
+ * Time-outs break a round that is filling. One whose parties have all arrived cannot be late any more, however long its action
+ * takes; and who arrives early during an action and runs out of time breaks the next round, not the one before.
+ *
  * @module
  */
 import type { Limit } from "../clock.ts";
@@ -22,6 +25,7 @@ import {
   after,
   type Cell,
   enqueue,
+  enqueueFirst,
   first,
   type Grant,
   grant,
@@ -57,12 +61,17 @@ export const BROKEN = 2;
 /** What `W_DATA` of a waiter in the lot says: the round that is filling or acting, or the one after. */
 const CURRENT = 0;
 const NEXT = 1;
+/** The one after, which breaks unless it is complete at once: the waiter has run out of time. */
+const OVERDUE = 2;
 
 /** Grant: the round is complete; `W_DATA` is the waiter's index. */
 export const PASSED = 2;
 /** Grant: the barrier is broken. */
 export const BROKE = 3;
-/** Grant, or result of {@linkcode arrive}: the caller is the last of its round; it runs the action and calls {@linkcode finish}. */
+/**
+ * Grant, or result of {@linkcode arrive}: the caller is the last of its round; it runs the action and calls {@linkcode finish} with
+ * the round, which `W_DATA` says.
+ */
 export const LEAD = 4;
 
 /**
@@ -79,6 +88,8 @@ export function* arrive(cell: Cell, waiter: number, limit: Limit): Slow<Settled>
   const last = words[at + MODE] === FILLING && words[at + ARRIVED] === words[at + PARTIES] - 1;
   if (last) {
     words[at + MODE] = ACTING;
+    // Read here, under the lock: later the round may have been reset, and another be acting.
+    cell.site.ground.words[waiter + W_DATA] = words[at + ROUND];
     yield* unlockLot(cell);
     return LEAD;
   }
@@ -95,17 +106,30 @@ export function* arrive(cell: Cell, waiter: number, limit: Limit): Slow<Settled>
   } else {
     yield* unlockLot(cell);
     let grants: Grant[] = [];
-    settled = yield* settle(cell, waiter, limit, function* (woken) {
-      grants = yield* leave(cell, woken === LATE);
-    });
+    let stays = false;
+    const withdraw = function* (woken: Settled): Slow<void> {
+      stays = woken === LATE && words[at + MODE] === ACTING;
+      if (stays) stay(cell, waiter);
+      else grants = yield* leave(cell, woken === LATE);
+    };
+    settled = yield* settle(cell, waiter, limit, withdraw);
+    if (stays) settled = yield* settle(cell, waiter, { ...limit, deadline: Infinity }, withdraw);
     yield* rouse(cell, grants);
   }
   return settled;
 }
 
-/** The index of a waiter that was granted {@linkcode PASSED}. */
+/** The index of a waiter that was granted {@linkcode PASSED}; the round of one that {@linkcode LEAD}s. */
 export function indexOf(cell: Cell, waiter: number): number {
   return cell.site.ground.words[waiter + W_DATA];
+}
+
+/** A waiter that ran out of time during an action is in the lot again. Under the lock. */
+function stay(cell: Cell, waiter: number): void {
+  const records = cell.site.ground.words;
+  if (records[waiter + W_DATA] === CURRENT) return enqueueFirst(cell, waiter);
+  records[waiter + W_DATA] = OVERDUE;
+  enqueue(cell, waiter);
 }
 
 /** A waiter has left the lot without being granted. Under the lock. */
@@ -136,8 +160,8 @@ function turnAway(cell: Cell): Grant[] {
 }
 
 /**
- * The last of a round has run the action. `round` is what {@linkcode roundOf} gave before it. Gives `false` when the barrier was
- * broken or reset meanwhile; otherwise lets the round go and starts the next.
+ * The last of a round has run the action. `round` is what {@linkcode indexOf} said when it was made to lead. Gives `false`
+ * when the barrier was broken or reset meanwhile; otherwise lets the round go and starts the next.
  */
 export function* finish(cell: Cell, round: number): Slow<boolean> {
   const { words, at } = cell;
@@ -166,17 +190,21 @@ export function* finish(cell: Cell, round: number): Slow<boolean> {
 /** Counts those who arrived during the action; a whole round of them has its last waiter lead. Under the lock. */
 function* nextRound(cell: Cell): Slow<Grant[]> {
   const { words, at } = cell;
+  const records = cell.site.ground.words;
   const parties = words[at + PARTIES];
   let arrived = 0;
+  let overdue = false;
   for (let waiter = first(cell); waiter !== 0; waiter = after(cell, waiter)) {
-    cell.site.ground.words[waiter + W_DATA] = CURRENT;
+    overdue ||= records[waiter + W_DATA] === OVERDUE;
+    records[waiter + W_DATA] = CURRENT;
     arrived++;
     if (arrived < parties) continue;
     words[at + ARRIVED] = parties - 1;
     yield store(words, at + MODE, ACTING);
     unlink(cell, waiter);
-    return grant(cell, [waiter], LEAD);
+    return grant(cell, [waiter], LEAD, () => words[at + ROUND]);
   }
+  if (overdue) return yield* smash(cell);
   words[at + ARRIVED] = arrived;
   yield store(words, at + MODE, FILLING);
   return [];

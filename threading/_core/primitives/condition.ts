@@ -22,13 +22,24 @@ import {
   unlink,
   unlockLot,
 } from "../lot.ts";
-import { A_BLOCKED, SYNC, W_AGENT, W_FORM } from "../words.ts";
+import { A_BLOCKED, SYNC, W_AGENT, W_FORM, W_STATE, WAITING } from "../words.ts";
 
 /** Enters the lot. The caller holds the lock; it lets go of it next and then calls {@linkcode wait}. */
 export function* enter(cell: Cell, waiter: number): Slow<void> {
   yield* lockLot(cell);
   enqueue(cell, waiter);
   yield* unlockLot(cell);
+}
+
+/**
+ * Leaves the lot again, because the caller could not let go of the lock. A waiter that was notified meanwhile passes that on.
+ */
+export function* leave(cell: Cell, waiter: number): Slow<void> {
+  yield* lockLot(cell);
+  const waits = (yield load(cell.site.ground.words, waiter + W_STATE)) === WAITING;
+  if (waits) unlink(cell, waiter);
+  yield* unlockLot(cell);
+  if (!waits) yield* notify(cell, 1);
 }
 
 /** Waits to be notified. */

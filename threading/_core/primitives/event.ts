@@ -1,8 +1,8 @@
 /**
  * The event: a flag, and everybody who waits for it. One word behind the lot: 1 is set.
  *
- * A waiter enters the lot and then finds the flag clear, under the lock; who sets the flag writes it and then looks for waiters:
- * one of them sees the other.
+ * A waiter finds the flag clear and enters the lot, and who sets the flag writes it and empties the lot, both under the lock: a
+ * waiter that came after the flag was cleared again is not let go by the `set` before. Clearing takes no lock.
  *
  * @module
  */
@@ -12,8 +12,8 @@ import {
   type Cell,
   enqueue,
   first,
+  type Grant,
   grant,
-  HEAD,
   LATE,
   lockLot,
   OWN,
@@ -50,19 +50,27 @@ export function* wait(
 
 /** Writes `value`, after which `over` is true, and lets everybody go. */
 export function* set(cell: Cell, word: number = FLAG, value = 1): Slow<void> {
+  yield* lockLot(cell);
   yield store(cell.words, cell.at + word, value);
-  if ((yield load(cell.words, cell.at + HEAD)) !== 0) yield* releaseAll(cell);
+  const grants = takeAll(cell);
+  yield* unlockLot(cell);
+  yield* rouse(cell, grants);
 }
 
 /** Lets everybody go who waits now. */
 export function* releaseAll(cell: Cell): Slow<void> {
   yield* lockLot(cell);
+  const grants = takeAll(cell);
+  yield* unlockLot(cell);
+  yield* rouse(cell, grants);
+}
+
+/** Grants everybody in the lot. Under the lock. */
+function takeAll(cell: Cell): Grant[] {
   const waiters: number[] = [];
   for (let waiter = first(cell); waiter !== 0; waiter = first(cell)) {
     unlink(cell, waiter);
     waiters.push(waiter);
   }
-  const grants = grant(cell, waiters);
-  yield* unlockLot(cell);
-  yield* rouse(cell, grants);
+  return grant(cell, waiters);
 }
