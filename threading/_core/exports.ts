@@ -65,7 +65,7 @@ export interface ModuleScan {
   readonly declarations: ReadonlyMap<string, Declaration>;
   /** Property names that something is assigned to, as in `work.helper = …`. */
   readonly assigned: ReadonlySet<string>;
-  /** The brackets did not add up, or an `export` stood inside some: there may be exports that are not listed. */
+  /** Brackets or quotes did not add up, or an `export` stood inside some: there may be exports that are not listed. */
   readonly sound: boolean;
 }
 
@@ -387,6 +387,7 @@ class Scanner {
     const tokens = this.#tokens;
     for (let i = 0; i < tokens.length; i++) {
       const { kind, text } = tokens[i];
+      if (kind === "punctuator" && (text === "'" || text === '"')) this.#sound = false;
       if (kind === "punctuator" && text === "." && tokens[i + 2]?.text === "=") {
         this.#assigned.add(tokens[i + 1].text);
       }
@@ -600,7 +601,11 @@ class Scanner {
       }
       const token = this.#peek();
       const next = this.#peek(1);
-      if (token.kind !== "name") return;
+      if (token.kind !== "name") {
+        // `<T,>(x: T) => x`: nor here.
+        this.#skipExpression();
+        continue;
+      }
       // `Map<string, number>`: the comma was not between declarators.
       const isName = next.kind === "end" || next.fresh || /^[=:!,;]$/.test(next.text);
       this.#at++;
@@ -807,6 +812,7 @@ class Scanner {
       if (OPEN.has(text)) depth++;
       else if (CLOSE.has(text) && --depth <= 0) return i + 1;
     }
+    this.#sound = false;
     return this.#tokens.length;
   }
 
