@@ -10,6 +10,7 @@ import {
   enter,
   finish,
   finished,
+  FOREVER,
   here,
   importInProgress,
   isLive,
@@ -23,6 +24,7 @@ import {
   mustRead,
   nameOf,
   nativeOf,
+  nativeSaid,
   nextNumber,
   pack,
   type Reference,
@@ -97,9 +99,10 @@ let adopting: ThreadEntry | undefined;
  * @typeParam A The parameters of the target.
  */
 export class Thread<A extends unknown[] = unknown[]> {
-  readonly #target: ((...args: A) => unknown) | undefined;
+  // Their types do not tell A, so that a Thread of any function is a Thread: of an array of them, for instance.
+  readonly #target: ((...args: never[]) => unknown) | undefined;
   readonly #reference: Reference | undefined;
-  readonly #args: A;
+  readonly #args: unknown[];
   readonly #context: Context | undefined;
   #name: string;
   #daemon: boolean;
@@ -120,19 +123,19 @@ export class Thread<A extends unknown[] = unknown[]> {
       this.#name = name;
       this.#daemon = daemon;
       this.#target = options.target;
-      this.#args = options.args ?? [] as unknown[] as A;
+      this.#args = options.args ?? [];
       adopting = undefined;
-      known.set(ident, new WeakRef(this as unknown as Thread));
+      known.set(ident, new WeakRef(this));
       return;
     }
-    check(options as unknown as ThreadOptions);
+    check(options);
     this.#target = options.target;
     this.#reference = options.target &&
       locate(options.target, "start a thread with", new.target);
-    this.#args = options.args ?? [] as unknown[] as A;
+    this.#args = options.args ?? [];
     this.#context = options.context;
     this.#daemon = options.daemon ?? currentThread().daemon;
-    this.#name = options.name ??
+    this.#name = options.name ||
       `Thread-${nextNumber()}${options.target ? ` (${options.target.name})` : ""}`;
   }
 
@@ -179,13 +182,23 @@ export class Thread<A extends unknown[] = unknown[]> {
   /**
    * The operating system's identifier where it can be had (Linux, with all permissions), else a number that no other live thread
    * of this process has; `null` before `start()`.
+   *
+   * Where it can be had, only the thread itself can tell: asked for right after `start()`, this waits until it has begun.
    */
   get nativeId(): number | null {
-    if (this.#key === undefined) return null;
-    if (this.#native !== undefined) return this.#native;
-    const native = isLive(this.#key) ? nativeOf(this.#key) : 0;
-    if (native === 0) return canReadNative() ? null : Deno.pid + this.#key.ident - MAIN_IDENT;
-    return this.#native = native;
+    const key = this.#key;
+    if (key === undefined) return null;
+    if (key.ident === MAIN_IDENT || !canReadNative()) return Deno.pid + key.ident - MAIN_IDENT;
+    if (this.#native === undefined && isLive(key) && nativeOf(key) === 0) {
+      callSync(here(), FOREVER, (waiter) => nativeSaid(key, waiter));
+    }
+    this.#keepNative();
+    return this.#native ?? null;
+  }
+
+  /** The directory forgets the identifier some time after the thread has ended. */
+  #keepNative(): void {
+    if (this.#native === undefined) this.#native = nativeOf(this.#key!) || undefined;
   }
 
   /**
@@ -218,7 +231,7 @@ export class Thread<A extends unknown[] = unknown[]> {
       this.#key = undefined;
       throw error;
     }
-    remember(key, this as unknown as Thread);
+    remember(key, this);
   }
 
   #message(): Omit<StartMessage, "thread"> {
@@ -249,7 +262,7 @@ export class Thread<A extends unknown[] = unknown[]> {
    */
   run(): unknown {
     const target = this.#target;
-    return target?.(...this.#args);
+    return target?.(...this.#args as never[]);
   }
 
   /**
@@ -263,6 +276,7 @@ export class Thread<A extends unknown[] = unknown[]> {
     const limit = limitOf(options, "Thread.join");
     const body = this.#joining(limit);
     if (body !== undefined) await callAsync(here(), limit, body);
+    this.#keepNative();
   }
 
   /**
@@ -275,6 +289,7 @@ export class Thread<A extends unknown[] = unknown[]> {
     const limit = limitOf(options, "Thread.joinSync");
     const body = this.#joining(limit);
     if (body !== undefined) callSync(here(), limit, body);
+    this.#keepNative();
   }
 
   #joining(limit: Limit): ((waiter: number) => ReturnType<typeof finished>) | undefined {
@@ -294,7 +309,7 @@ export class Thread<A extends unknown[] = unknown[]> {
   }
 }
 
-function check(options: ThreadOptions): void {
+function check<A extends unknown[]>(options: ThreadOptions<A>): void {
   const wrong = (what: string) => new TypeError(`Cannot make a Thread: ${what}`);
   if (typeof options !== "object" || options === null) {
     throw wrong("options must be an object such as { target: work, args: [1] }");
@@ -375,8 +390,8 @@ export function becomeThread<A extends unknown[]>(
   for (const ending of endings) ending();
   known.clear();
   const thread = view(entry, type, options);
-  current = thread as unknown as Thread;
-  setNative(entry, readNative(entry.ident));
+  current = thread;
+  if (nativeOf(entry) === 0) setNative(entry, readNative(entry.ident));
   return thread;
 }
 
@@ -410,10 +425,7 @@ export function currentThread(): Thread {
 export function mainThread(): Thread {
   const entry = listThreads().find(({ ident }) => ident === MAIN_IDENT)!;
   const thread = threadOf(entry);
-  if (isMain()) {
-    mainObject ??= thread;
-    if (nativeOf(entry) === 0) setNative(entry, readNative(MAIN_IDENT));
-  }
+  if (isMain()) mainObject ??= thread;
   return thread;
 }
 

@@ -39,7 +39,7 @@ export class Timer<A extends unknown[] = unknown[]> extends Thread {
   /** How long to wait, in milliseconds. */
   readonly interval: number;
   /** What is called then. */
-  readonly function: (...args: A) => unknown;
+  readonly function: (...args: never[]) => unknown;
   /** What it is called with. */
   readonly args: A;
   /** Set when the function has been called or will not be. */
@@ -86,7 +86,7 @@ export class Timer<A extends unknown[] = unknown[]> extends Thread {
   override async run(): Promise<void> {
     if (await this.finished.wait({ timeout: this.interval })) return;
     try {
-      await this.function(...this.args);
+      await this.function(...this.args as unknown[] as never[]);
     } finally {
       this.finished.set();
     }

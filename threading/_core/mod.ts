@@ -72,6 +72,7 @@ export {
   MAIN_IDENT,
   nameOf,
   nativeOf,
+  nativeSaid,
   nextNumber,
   rename,
   setNative,

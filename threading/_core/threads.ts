@@ -6,25 +6,29 @@
  *
  * @module
  */
-import type { Limit } from "./clock.ts";
+import { FOREVER, type Limit } from "./clock.ts";
 import { runSync, type Slow } from "./drive.ts";
 import { allocate, free } from "./heap.ts";
 import { OWN, type Settled } from "./lot.ts";
 import { giveWord, takeWord } from "./park.ts";
-import { set, wait } from "./primitives/event.ts";
+import { EVENT_WORDS, FLAG, releaseAll, set, wait } from "./primitives/event.ts";
 import { cellAt, here, isMain } from "./site.ts";
 import { NEXT_IDENT, NEXT_NAME, THREADS_FREE, THREADS_HEAD, THREADS_LOCK } from "./words.ts";
 
 // A thread's record starts with a lot: those who join it.
 /** Its identifier while it lives, 0 in a free record. */
 const T_IDENT = OWN;
-const T_NATIVE = OWN + 1;
+/** The same, but kept until the record is used again. */
+const T_LAST_IDENT = OWN + 1;
 const T_DAEMON = OWN + 2;
 const T_NAME = OWN + 3;
 const T_NAME_LENGTH = OWN + 4;
 const T_NEXT = OWN + 5;
 const T_PREV = OWN + 6;
-const THREAD_WORDS = OWN + 7;
+/** A second lot, with its flag: those who want to know the operating system's identifier. The flag is the identifier. */
+const T_NATIVE_LOT = OWN + 7;
+const T_NATIVE = T_NATIVE_LOT + FLAG;
+const THREAD_WORDS = T_NATIVE_LOT + OWN + EVENT_WORDS;
 
 /** Identifier of the main thread. */
 export const MAIN_IDENT = 1;
@@ -66,6 +70,7 @@ function enterAs(
   words[record + T_PREV] = 0;
   if (first !== 0) words[first + T_PREV] = record;
   words[THREADS_HEAD] = record;
+  Atomics.store(words, record + T_LAST_IDENT, ident);
   Atomics.store(words, record + T_IDENT, ident);
   return { record, ident };
 }
@@ -100,6 +105,7 @@ export function finish({ record, ident }: ThreadKey): void {
   });
   if (!mine) return;
   runSync(site, set(cellAt(record), T_IDENT, 0));
+  runSync(site, releaseAll(cellAt(record + T_NATIVE_LOT)));
   locked(() => {
     words[record + T_NEXT] = words[THREADS_FREE];
     words[THREADS_FREE] = record;
@@ -148,14 +154,28 @@ export function rename(key: ThreadKey, name: string): void {
   });
 }
 
-/** The operating system's identifier of the thread, or 0 while nobody has said. */
-export function nativeOf(key: ThreadKey): number {
-  return Atomics.load(here().ground.words, key.record + T_NATIVE);
+/** The operating system's identifier of the thread, or 0 while it has not said, and when its record is another thread's. */
+export function nativeOf({ record, ident }: ThreadKey): number {
+  const { words } = here().ground;
+  const native = Atomics.load(words, record + T_NATIVE);
+  return Atomics.load(words, record + T_LAST_IDENT) === ident ? native : 0;
 }
 
-/** Sets what {@linkcode nativeOf} gives. */
-export function setNative(key: ThreadKey, native: number): void {
-  Atomics.store(here().ground.words, key.record + T_NATIVE, native);
+/** Waits until the thread has said what {@linkcode nativeOf} gives, or has ended without a word. */
+export function nativeSaid({ record, ident }: ThreadKey, waiter: number): Slow<Settled> {
+  const { words } = here().ground;
+  return wait(
+    cellAt(record + T_NATIVE_LOT),
+    waiter,
+    FOREVER,
+    FLAG,
+    (native) => native !== 0 || Atomics.load(words, record + T_IDENT) !== ident,
+  );
+}
+
+/** Says what {@linkcode nativeOf} gives. The caller is the thread itself. */
+export function setNative({ record }: ThreadKey, native: number): void {
+  runSync(here(), set(cellAt(record + T_NATIVE_LOT), FLAG, native));
 }
 
 /** The number for the next thread that has no name. */
