@@ -18,10 +18,13 @@ import {
 import { pack, unpack, unpackSync } from "../../threading/_core/pickle.ts";
 import { Cell } from "../fixtures/pickle/cell.ts";
 import { constructed, Outer, QuotaError } from "../fixtures/pickle/error_classes.ts";
+import { assertWhole } from "../fixtures/pickle/assert_whole.ts";
 import { FarSide } from "../fixtures/pickle/far_side.ts";
+import { Point } from "../fixtures/pickle/points.ts";
 import { RegisteredError } from "../fixtures/pickle/registered_error.ts";
 import { odd, quota } from "../fixtures/pickle/throwers.ts";
 
+const READ_ONLY = import.meta.resolve("../fixtures/pickle/read_only.ts");
 const THROWERS = import.meta.resolve("../fixtures/pickle/throwers.ts");
 
 type Loose = Record<string, unknown>;
@@ -244,19 +247,50 @@ Deno.test("encodeError: causes and own properties arrive with their identity, cy
 Deno.test("encodeError: what of an error cannot travel is left out, one by one, and the rest arrives whole", async () => {
   using far = new FarSide();
   const error = await errorBy(far, "throwOdd", "drops");
-  assertEquals(Object.keys(error).sort(), ["again", "code", "good", "inner"]);
+  assertEquals(Object.keys(error).sort(), ["again", "code", "good", "inner", "late"]);
   assertFalse(Object.hasOwn(error, "cause"));
-  const { good, again, inner } = error as unknown as {
+  const { good, again, inner, late } = error as unknown as {
     good: { shared: object; map: Map<object, Error> };
     again: object;
     inner: Error & Loose;
+    late: Error & Loose;
   };
   assertEquals(again, { shared: true });
   assertStrictEquals(good.shared, again);
   assertStrictEquals(good.map.get(again), error);
+  assertStrictEquals(late.keep, again);
   assertInstanceOf(inner, RangeError);
   assertStrictEquals(inner.keep, again);
   assertFalse(Object.hasOwn(inner, "drop"));
+});
+
+Deno.test("encodeError: an undone attempt leaves nothing on the wire", () => {
+  assertWhole(encodeError(odd("drops")));
+  assertWhole(encodeError(odd("cycle")));
+});
+
+Deno.test("encodeError: an instance within its own state is left out, and alone", async () => {
+  using far = new FarSide();
+  const point = new Point(1);
+  point.other = [point];
+  const good = new Point(2, [new Point(3)]);
+  const source = Object.assign(new Error("e"), { good, point, after: good });
+  const through = new Point(4, { source });
+  Object.assign(source, { through, last: 1 });
+  const error = await errorBy(far, "throwIt", source);
+  assertEquals(Object.keys(error).sort(), ["after", "good", "last"]);
+  assertStrictEquals(error.after, error.good);
+  assertEquals((error.good as Point).x, 2);
+});
+
+Deno.test("encodeError: an exported class is found by the stack, without the engine's help", async () => {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-check", "--no-prompt", "--allow-read", READ_ONLY],
+    env: { NO_COLOR: "1" },
+  }).output();
+  assertEquals(new TextDecoder().decode(stderr), "");
+  assertEquals(new TextDecoder().decode(stdout), "QuotaError true 3\nQuotaError true 4\n");
+  assertEquals(code, 0);
 });
 
 Deno.test("encodeError: a chain of 20,000 causes arrives", async () => {

@@ -21,6 +21,7 @@ import {
   unpackSync,
 } from "../../threading/_core/pickle.ts";
 import { Cell, Guarded, Own, SubCell, SubOwn } from "../fixtures/pickle/cell.ts";
+import { assertWhole } from "../fixtures/pickle/assert_whole.ts";
 import { FarSide } from "../fixtures/pickle/far_side.ts";
 import * as points from "../fixtures/pickle/points.ts";
 import { Chain, Money, NamedCell, Point, SubPoint, Table } from "../fixtures/pickle/points.ts";
@@ -43,8 +44,14 @@ type Loose = Record<string, unknown>;
 
 Deno.test("pack: a value that structured clone carries as it is, is not copied", () => {
   const bytes = new Uint8Array(1 << 20);
+  const cycle: Loose = { inside: [{}] };
+  cycle.self = cycle;
+  const tangle = Array.from({ length: 100 }, (): unknown[] => []);
+  for (const from of tangle) from.push(...tangle);
   for (
     const value of [
+      cycle,
+      tangle,
       1,
       "text",
       undefined,
@@ -387,6 +394,9 @@ Deno.test("getState: an instance within its own state is refused at the call, a 
   // The circle goes through a container that was there before.
   const container: unknown[] = [];
   container.push(new Point(1, { container }));
+  const chain = Object.assign(new Chain(null), { next: null as unknown });
+  chain.next = chain;
+  assertThrows(() => send(chain), PicklingError, "a Chain is part of its own state");
   assertThrows(() => send(container), PicklingError, "a Point is part of its own state");
   const bottom = new Point(0);
   const [left, right] = [new Point(1, bottom), new Point(2, bottom)];
@@ -687,6 +697,19 @@ Deno.test("pack: nesting of 100,000 levels arrives, in arrays, objects, maps and
   }
 });
 
+Deno.test("pack: whatever the depth, the message port never runs out of stack", async () => {
+  using far = new FarSide();
+  for (const depth of [150, 199, 200, 201, 500, 1_000, 2_000, 3_000, 5_000, 8_000, 12_000]) {
+    let value: unknown = [];
+    for (let i = 0; i < depth; i++) value = [value];
+    let found = 0;
+    for (let at = await echo(far, value) as unknown[]; at.length > 0; at = at[0] as unknown[]) {
+      found++;
+    }
+    assertEquals(found, depth);
+  }
+});
+
 Deno.test("pack: a long linked list that also stands in an array arrives with its links", async () => {
   using far = new FarSide();
   interface Item {
@@ -776,8 +799,15 @@ function randomGraph(seed: number): unknown {
     if (Array.isArray(from)) from.push(to);
     else if (from instanceof Map) from.set(random(2) ? to : `k${i}`, random(2) ? to : i);
     else if (from instanceof Set) from.add(to);
-    else if (from instanceof Error) Object.assign(from, { [`p${i}`]: to });
-    else if (Object.getPrototypeOf(from) === Object.prototype) (from as Loose)[`p${i}`] = to;
+    else if (from instanceof Error) {
+      const stays = random(3) === 0;
+      const value = [
+        () => to,
+        () => stays ? new Map([[to, new WeakRef({})]]) : new Map([[to, 1]]),
+        () => [to, nodes[random(size)], { last: stays ? Symbol("stays") : to }],
+      ][stays ? 1 + random(2) : random(3)]();
+      Object.assign(from, { [`${stays ? "stays" : "p"}${i}`]: value });
+    } else if (Object.getPrototypeOf(from) === Object.prototype) (from as Loose)[`p${i}`] = to;
   }
   return nodes[random(2)] ?? nodes;
 }
@@ -798,12 +828,18 @@ function assertSameGraph(here: unknown, there: unknown): void {
     }
     pairs.set(a, b);
     assertStrictEquals(Object.getPrototypeOf(b), Object.getPrototypeOf(a), path);
+    if (b instanceof Error) {
+      assertFalse(Object.keys(b).some((key) => key.startsWith("stays")), path);
+    }
     const parts = (value: object): unknown[] => {
       if (value instanceof Map) return [...value].flat();
       if (value instanceof Set) return [...value];
       if (value instanceof Date) return [value.getTime()];
       if (value instanceof Point) return [value.x, value.other];
-      if (value instanceof Error) return [value.message, ...Object.entries(value).flat()];
+      if (value instanceof Error) {
+        const stayed = Object.entries(value).filter(([key]) => !key.startsWith("stays"));
+        return [value.message, ...stayed.flat()];
+      }
       if (value instanceof Cell) return [];
       return Object.entries(value).flat();
     };
@@ -819,6 +855,7 @@ Deno.test("pack: random graphs of everything arrive the same, there and back", a
   for (let seed = 0; seed < 400; seed++) {
     const graph = randomGraph(seed);
     try {
+      assertWhole(pack(graph, "send", pack));
       assertSameGraph(graph, await echo(far, graph));
     } catch (error) {
       throw new Error(`Seed ${seed}`, { cause: error });
