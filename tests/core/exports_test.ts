@@ -185,7 +185,7 @@ for (const [what, text, expected] of EXPORTS) {
 
 Deno.test("scanModule() tells static members from the others, and what it cannot know", () => {
   const [a, b, c, d] = scanModule(
-    `export class A { run() {} static go() { let inner } static async *walk() {} static x: y = 1; static #p }
+    `export class A extends mixin<{ q: 1 }>(B, (x) => { x }) { run() {} static go() { let inner } static async *walk() {} static x: y = 1; static #p }
      export class B { static [k]() {} }
      export const C = { a() { const n = 1 }, b: 1, "c d": 2, get e() { return 1 } }
      export const D = { ...C }`,

@@ -1,8 +1,7 @@
 /**
  * Reads the text of a module just well enough to know what it imports and what it exports, without running it.
  *
- * What it is: a tokenizer for JavaScript and TypeScript (comments, strings, templates, regular expressions, numbers, names) and
- * a reader of the statements at the top level. Everything else is skipped by counting brackets.
+ * What it is: a reader of the statements at the top level. Everything else is skipped by counting brackets.
  *
  * Guarantees: it never throws and never runs anything. A name that it lists may be wrong (the far side checks name and source
  * again); what matters is the other direction, so whatever it does not understand is listed as `"unknown"` and the caller then
@@ -10,6 +9,8 @@
  *
  * @module
  */
+
+import { END, OPERATOR_WORDS, type Token, tokenize } from "./tokens.ts";
 
 /** What stands behind a name at the top level of a module, as far as its text tells. */
 export type DeclarationKind =
@@ -69,236 +70,15 @@ export interface ModuleScan {
   readonly sound: boolean;
 }
 
-type TokenKind = "name" | "string" | "template" | "number" | "regexp" | "punctuator" | "end";
-
-interface Token {
-  readonly kind: TokenKind;
-  readonly text: string;
-  /** A line break stands before it. */
-  readonly fresh: boolean;
-}
-
-const END: Token = { kind: "end", text: "", fresh: true };
-const NAME = /[\p{ID_Start}$_#\\@][\p{ID_Continue}$\u200c\u200d\\{}]*/uy;
-const PLAIN_NAME = /[A-Za-z$_#@][\w$]*/y;
-const NUMBER =
-  /(?:0[xXbBoO][\da-fA-F_]+|\d[\d_]*\.?[\d_]*(?:[eE][+-]?\d+)?|\.\d[\d_]*(?:[eE][+-]?\d+)?)n?/y;
-
-/** After these words a `/` begins a regular expression, and an expression has not ended. */
-const OPERATOR_WORDS = new Set(
-  "return typeof instanceof in of new delete void throw case do else yield await extends default as satisfies"
-    .split(" "),
-);
-const CONDITION_WORDS = new Set(["if", "while", "for", "with"]);
 const NOTHING: ReadonlySet<string> = new Set();
-
-class Tokenizer {
-  readonly #text: string;
-  #at = 0;
-  #last: Token = END;
-  /** For each open parenthesis: does it belong to `if`, `while`, `for` or `with`, after which a `/` begins an expression? */
-  readonly #conditions: boolean[] = [];
-  #closedCondition = false;
-
-  constructor(text: string) {
-    this.#text = text;
-  }
-
-  all(): Token[] {
-    const tokens: Token[] = [];
-    for (let token = this.#next(); token.kind !== "end"; token = this.#next()) {
-      tokens.push(token);
-      this.#last = token;
-    }
-    return tokens;
-  }
-
-  #next(): Token {
-    const fresh = this.#skipBlank();
-    const text = this.#text;
-    const start = this.#at;
-    if (start >= text.length) return END;
-    const c = text.charCodeAt(start);
-    if (c === 34 || c === 39) return this.#string(text[start], fresh);
-    if (c === 96) {
-      this.#template();
-      return { kind: "template", text: text.slice(start, this.#at), fresh };
-    }
-    if ((c >= 48 && c <= 57) || (c === 46 && /\d/.test(text[start + 1] ?? ""))) {
-      NUMBER.lastIndex = start;
-      this.#at = start + (NUMBER.exec(text)?.[0].length ?? 1);
-      return { kind: "number", text: text.slice(start, this.#at), fresh };
-    }
-    const name = this.#name();
-    if (name !== undefined) return { kind: "name", text: name, fresh };
-    if (c === 47 && this.#beginsExpression(fresh) && this.#regexp()) {
-      return { kind: "regexp", text: text.slice(start, this.#at), fresh };
-    }
-    return { kind: "punctuator", text: this.#punctuator(), fresh };
-  }
-
-  /** Steps over blanks and comments; true when a line break was among them. */
-  #skipBlank(): boolean {
-    const text = this.#text;
-    let fresh = this.#at === 0;
-    if (fresh && text.startsWith("#!")) this.#at = lineEnd(text, 0);
-    for (;;) {
-      const c = text.charCodeAt(this.#at);
-      if (c === 10 || c === 13 || c === 0x2028 || c === 0x2029) fresh = true;
-      else if (c === 47 && text[this.#at + 1] === "/") {
-        this.#at = lineEnd(text, this.#at);
-        continue;
-      } else if (c === 47 && text[this.#at + 1] === "*") {
-        const end = text.indexOf("*/", this.#at + 2);
-        const stop = end < 0 ? text.length : end + 2;
-        if (text.slice(this.#at, stop).includes("\n")) fresh = true;
-        this.#at = stop;
-        continue;
-      } else if (!(c === 32 || c === 9 || c === 11 || c === 12 || c === 0xa0 || c === 0xfeff)) {
-        return fresh;
-      }
-      this.#at++;
-    }
-  }
-
-  /** A quote that is not closed on its line (text between JSX tags) counts as a punctuator, so that only its line is misread. */
-  #string(quote: string, fresh: boolean): Token {
-    const text = this.#text;
-    const start = this.#at;
-    for (let i = start + 1; i < text.length; i++) {
-      const c = text[i];
-      if (c === quote) {
-        this.#at = i + 1;
-        return { kind: "string", text: unescape(text.slice(start + 1, i)), fresh };
-      }
-      if (c === "\\") {
-        if (text[i + 1] === "\r" && text[i + 2] === "\n") i++;
-        i++;
-      } else if (c === "\n" || c === "\r") break;
-    }
-    this.#at = start + 1;
-    return { kind: "punctuator", text: quote, fresh };
-  }
-
-  /** Steps over a template, the code inside its `${}` included. */
-  #template(): void {
-    const text = this.#text;
-    this.#at++;
-    while (this.#at < text.length) {
-      const c = text[this.#at];
-      if (c === "\\") this.#at += 2;
-      else if (c === "`") {
-        this.#at++;
-        return;
-      } else if (c === "$" && text[this.#at + 1] === "{") {
-        this.#at += 2;
-        const before = this.#last;
-        this.#last = { kind: "punctuator", text: "{", fresh: false };
-        for (let depth = 1; depth > 0;) {
-          const token = this.#next();
-          if (token.kind === "end") return;
-          if (token.kind === "punctuator" && token.text === "{") depth++;
-          if (token.kind === "punctuator" && token.text === "}") depth--;
-          this.#last = token;
-        }
-        this.#last = before;
-      } else this.#at++;
-    }
-  }
-
-  #name(): string | undefined {
-    const start = this.#at;
-    PLAIN_NAME.lastIndex = start;
-    let found = PLAIN_NAME.exec(this.#text)?.[0];
-    const after = this.#text.charCodeAt(start + (found?.length ?? 0));
-    if (after === 92 || after > 127) {
-      NAME.lastIndex = start;
-      // Braces are legal in a name only in an escape, \u{61}.
-      const long = NAME.exec(this.#text)?.[0].match(
-        /^(?:[^\\{}]|\\u\{[\da-fA-F]+\}|\\u[\da-fA-F]{4})+/u,
-      )?.[0];
-      if (long !== undefined) found = long;
-    }
-    if (found === undefined) return undefined;
-    this.#at = start + found.length;
-    return found.includes("\\") ? unescape(found) : found;
-  }
-
-  /** Whether a `/` here would begin a regular expression rather than divide. */
-  #beginsExpression(fresh: boolean): boolean {
-    const { kind, text } = this.#last;
-    if (kind === "end") return true;
-    if (kind === "name") return OPERATOR_WORDS.has(text);
-    if (kind !== "punctuator") return false;
-    if (text === ")") return this.#closedCondition;
-    if (text === "}") return fresh;
-    return text !== "]" && text !== "++" && text !== "--";
-  }
-
-  #regexp(): boolean {
-    const text = this.#text;
-    let inClass = false;
-    for (let i = this.#at + 1; i < text.length; i++) {
-      const c = text[i];
-      if (c === "\n" || c === "\r") return false;
-      if (c === "\\") i++;
-      else if (c === "[") inClass = true;
-      else if (c === "]") inClass = false;
-      else if (c === "/" && !inClass) {
-        i++;
-        while (/[a-z]/.test(text[i] ?? "")) i++;
-        this.#at = i;
-        return true;
-      }
-    }
-    return false;
-  }
-
-  #punctuator(): string {
-    const text = this.#text;
-    const start = this.#at;
-    const c = text[start];
-    if (c === "(") {
-      this.#conditions.push(this.#last.kind === "name" && CONDITION_WORDS.has(this.#last.text));
-    } else if (c === ")") this.#closedCondition = this.#conditions.pop() ?? false;
-    const two = text.slice(start, start + 2);
-    const long = text.startsWith("...", start)
-      ? "..."
-      : two === "=>" || two === "==" || two === "++" || two === "--" || two === "!=" ||
-          two === "<=" || two === ">="
-      ? two
-      : String.fromCodePoint(text.codePointAt(start)!);
-    this.#at = start + long.length;
-    return long;
-  }
-}
-
-function lineEnd(text: string, from: number): number {
-  const end = text.indexOf("\n", from);
-  return end < 0 ? text.length : end;
-}
-
-/** The value of the escapes that occur in specifiers and names. */
-function unescape(text: string): string {
-  if (!text.includes("\\")) return text;
-  return text.replace(
-    /\\(?:u\{([\da-fA-F]+)\}|u([\da-fA-F]{4})|x([\da-fA-F]{2})|(\r\n|[^]))/g,
-    (_, braced, four, two, one) => {
-      const hex = braced ?? four ?? two;
-      if (hex !== undefined) {
-        const point = parseInt(hex, 16);
-        return point > 0x10ffff ? "" : String.fromCodePoint(point);
-      }
-      return one === "n" ? "\n" : one === "t" ? "\t" : /[\r\n]/.test(one) ? "" : one;
-    },
-  );
-}
 
 /** Reads what a module imports and exports from its text. Never throws. */
 export function scanModule(text: string): ModuleScan {
-  return new Scanner(new Tokenizer(text).all()).scan();
+  return new Scanner(text).scan();
 }
 
+const DYNAMIC_IMPORT = /(?<![.\w$])import\s*\(\s*(["'])([^"'\\\n]+)\1/g;
+const ASSIGNMENT = /\.\s*([\w$\u0080-\uffff]+)\s*=(?![=>])/g;
 const PLAIN: Declaration = { kind: "plain", name: "", members: NOTHING, open: false };
 const OPEN = new Set(["(", "[", "{"]);
 const CLOSE = new Set([")", "]", "}"]);
@@ -315,14 +95,16 @@ class Scanner {
   readonly #bound = new Map<string, string>();
   readonly #declarations = new Map<string, Declaration>();
   readonly #assigned = new Set<string>();
-  #sound = true;
+  #sound: boolean;
 
-  constructor(tokens: Token[]) {
+  constructor(text: string) {
+    const { tokens, sound } = tokenize(text);
     this.#tokens = tokens;
+    this.#sound = sound;
+    this.#everywhere(text);
   }
 
   scan(): ModuleScan {
-    this.#everywhere();
     for (let depth = 0; this.#at < this.#tokens.length;) {
       const token = this.#peek();
       if (token.kind === "punctuator") {
@@ -382,26 +164,11 @@ class Scanner {
     return true;
   }
 
-  /** What is looked for at every depth: `import("…")` and `.name =`. */
-  #everywhere(): void {
-    const tokens = this.#tokens;
-    for (let i = 0; i < tokens.length; i++) {
-      const { kind, text } = tokens[i];
-      if (kind === "punctuator" && (text === "'" || text === '"')) this.#sound = false;
-      if (kind === "punctuator" && text === "." && tokens[i + 2]?.text === "=") {
-        this.#assigned.add(tokens[i + 1].text);
-      }
-      if (
-        kind === "name" && text === "import" && tokens[i + 1]?.text === "(" &&
-        tokens[i - 1]?.text !== "." && tokens[i + 2]?.kind === "string"
-      ) {
-        this.#imports.push({
-          specifier: tokens[i + 2].text,
-          names: [],
-          whole: true,
-          dynamic: true,
-        });
-      }
+  /** What is looked for at every depth, and does no harm when it stands in a comment. */
+  #everywhere(text: string): void {
+    for (const [, name] of text.matchAll(ASSIGNMENT)) this.#assigned.add(name);
+    for (const [, , specifier] of text.matchAll(DYNAMIC_IMPORT)) {
+      this.#imports.push({ specifier, names: [], whole: true, dynamic: true });
     }
   }
 
@@ -625,10 +392,13 @@ class Scanner {
   /** The names that a destructuring binds; a superset (defaults and keys may be among them). */
   #pattern(): string[] {
     const names: string[] = [];
+    const start = this.#at;
     const end = this.#bracketEnd();
     for (; this.#at < end; this.#at++) {
       const token = this.#peek();
       if (token.kind === "name" && !this.#is(":", 1)) names.push(token.text);
+      // What a pattern inside the pattern binds is not among the tokens.
+      if (this.#at > start && OPEN.has(token.text)) this.#sound = false;
     }
     return names;
   }

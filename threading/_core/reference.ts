@@ -31,9 +31,26 @@ const located = new WeakMap<object, Reference>();
 const tasks = new Map<string, Map<string, AnyFunction>>();
 
 /**
- * Names `fn` as a task of the module that `meta` belongs to, and returns it. The far side runs the same call when it imports the
- * module, so the function need not be exported.
+ * Names a function explicitly, so that it can be passed to other threads and processes without being exported, and returns it.
+ * Never needed for a plain exported function or a static method of an exported class.
  *
+ * Call it at the top level of the module: the other side makes the same call when it imports the module. Stands for what
+ * Python's `pickle` does by qualified name (https://docs.python.org/3.14/library/pickle.html#what-can-be-pickled-and-unpickled).
+ *
+ * @example A function that is not exported
+ * ```ts
+ * import { task } from "@batteries/concurrent/threading";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const double = task(import.meta, function double(n: number) {
+ *   return n * 2;
+ * });
+ * assertEquals(double(21), 42);
+ * ```
+ *
+ * @param meta the `import.meta` of the module that the function stands in.
+ * @param fn the function; it needs a name, and no other task of the module may have the same.
+ * @returns `fn` itself.
  * @throws {TypeError} when `meta` is not an `import.meta`, or `fn` is not a function or has no name.
  * @throws {RangeError} when another function of the module has been named so.
  */
