@@ -13,7 +13,7 @@ import {
   unpack,
 } from "./_core/mod.ts";
 import { type ContextEntry, contextFrom } from "./_context.ts";
-import { type ExceptHook, inheritHook, reportException } from "./except_hook.ts";
+import { type ExceptHook, hookFor, inheritHook, reportException } from "./except_hook.ts";
 import { becomeThread, currentThread, type Thread } from "./thread.ts";
 import { inheritTrace, traced, type TraceFunction, type TraceReferences } from "./trace.ts";
 
@@ -36,7 +36,7 @@ export async function run(message: unknown): Promise<void> {
   const start = message as StartMessage;
   // Until its class is known, the thread is a plain one: errors while loading are its own, too.
   becomeThread(start.thread);
-  inheritHook(undefined, undefined);
+  hookFor(start.thread);
   inheritTrace({}, start.trace);
   const loaded = await importingModules(importedBy(start), () => load(start));
   const thread = becomeThread(start.thread, loaded.type, {
@@ -52,8 +52,8 @@ export async function run(message: unknown): Promise<void> {
 }
 
 /** Reports an error that left the thread. */
-export function report(error: unknown): void {
-  reportException(error, currentThread());
+export function report(error: unknown): Promise<void> {
+  return reportException(error, currentThread());
 }
 
 function importedBy({ target, self }: StartMessage): string {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { locate, type Reference } from "./_core/mod.ts";
+import { locate, MAIN_IDENT, type Reference, type ThreadKey } from "./_core/mod.ts";
 import type { Thread } from "./thread.ts";
 
 /**
@@ -36,7 +36,7 @@ export class ExceptHookArgs {
 }
 
 /** A function that is told of errors that leave threads. */
-export type ExceptHook = (args: ExceptHookArgs) => void;
+export type ExceptHook = (args: ExceptHookArgs) => unknown;
 
 /** Ends a thread silently. What `_thread.exit` throws. */
 export class ThreadExit extends Error {}
@@ -51,7 +51,7 @@ export class ThreadExit extends Error {}
 export function excepthook(args: ExceptHookArgs): void {
   if (args.excValue instanceof ThreadExit) return;
   print(
-    `Exception in thread ${args.thread?.name ?? "(unknown)"}:`,
+    `Exception in thread ${args.thread?.name ?? ident}:`,
     args.excValue,
     args.excTraceback,
   );
@@ -76,11 +76,14 @@ function write(text: string): void {
   }
 }
 
+/** The number of the thread that runs here, for who reports without a Thread. */
+let ident = MAIN_IDENT;
 let hook: { readonly fn: ExceptHook; readonly reference: Reference } | undefined;
 
 /**
  * Sets the hook for errors that leave threads which are started later; threads that are running keep theirs. It runs in the thread
- * that failed, so it has to be exported, as a target has. An error in the hook is printed and ends nothing.
+ * that failed, so it has to be exported, as a target has. The thread ends when an async hook has. An error in the hook is printed and
+ * ends nothing.
  *
  * Stands for assigning to Python's {@link https://docs.python.org/3.14/library/threading.html#threading.excepthook | threading.excepthook}.
  *
@@ -104,19 +107,37 @@ export function hookReference(): Reference | undefined {
   return hook?.reference;
 }
 
+/** This worker becomes a thread, which has the default hook at first. */
+export function hookFor(thread: ThreadKey): void {
+  ident = thread.ident;
+  hook = undefined;
+}
+
 /** Takes over the hook of whoever started this thread. */
 export function inheritHook(fn: ExceptHook | undefined, reference: Reference | undefined): void {
   hook = fn === undefined ? undefined : { fn, reference: reference! };
 }
 
-/** An error left `thread`: calls the hook. */
-export function reportException(value: unknown, thread: Thread | null): void {
+/** An error left `thread`: calls the hook, and waits for it if it is asynchronous. Never rejects. */
+export async function reportException(value: unknown, thread: Thread | null): Promise<void> {
   if (value instanceof ThreadExit) return;
+  const stack = lookAt(() => value instanceof Error ? value.stack : undefined);
+  const type = lookAt(() => (value as { constructor?: unknown } | null | undefined)?.constructor);
+  const args = new ExceptHookArgs(type, value, stack, thread);
   try {
-    const stack = value instanceof Error ? value.stack : undefined;
-    const type = (value as { constructor?: unknown } | null | undefined)?.constructor;
-    (hook?.fn ?? excepthook)(new ExceptHookArgs(type, value, stack, thread));
+    // Without awaiting what is not a promise: the thread may be on its way out.
+    const told = (hook?.fn ?? excepthook)(args);
+    if (told instanceof Promise) await told;
   } catch (error) {
     print("Exception in threading.excepthook:", error);
+  }
+}
+
+/** What was thrown may be anything, with getters that throw. */
+function lookAt<R>(look: () => R): R | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
   }
 }

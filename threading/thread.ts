@@ -27,6 +27,7 @@ import {
   nativeSaid,
   nextNumber,
   pack,
+  PicklingError,
   type Reference,
   refuse,
   rename,
@@ -72,7 +73,8 @@ let adopting: ThreadEntry | undefined;
  * - An async target is awaited; the thread lives until its promise settles. Its result is not kept: use `futures` for results.
  * - An error that leaves the target goes to {@linkcode setExcepthook | the excepthook} and ends only the thread.
  * - A program ends when its last thread that is not a daemon has ended.
- * - Instead of a target, an exported subclass may define `run`. Its own fields travel, its constructor is not run again there.
+ * - Instead of a target, an exported subclass may define `run`. Its own fields travel, but for `#private` ones; its constructor is
+ *   not run again there.
  *
  * Needs `--allow-read` for the modules that threads import. Stands for Python's
  * {@link https://docs.python.org/3.14/library/threading.html#thread-objects | threading.Thread}.
@@ -241,17 +243,25 @@ export class Thread<A extends unknown[] = unknown[]> {
     return {
       target: this.#reference,
       args: pack(this.#args, what, door, { root: "args" }),
-      self: this.run === Thread.prototype.run ? undefined : this.#self(what, door),
+      self: this.#self(what, door),
       context: entriesOf(this.#context ?? copyContext(), door),
       excepthook: hookReference(),
       trace: traceReferences(),
     };
   }
 
+  /** The instance, as its thread will have it; `undefined` where a plain Thread does. */
   #self(what: string, door: () => void): StartMessage["self"] {
-    const type = locate(this.constructor, what, door);
-    mayImport(type);
-    return { type, fields: pack({ ...this }, what, door, { root: this.constructor.name }) };
+    if (this.constructor === Thread && this.run === Thread.prototype.run) return undefined;
+    try {
+      const type = locate(this.constructor, what, door);
+      mayImport(type);
+      return { type, fields: pack({ ...this }, what, door, { root: this.constructor.name }) };
+    } catch (error) {
+      // A subclass that only calls its target is not needed there: the target does without the instance.
+      if (this.run === Thread.prototype.run && error instanceof PicklingError) return undefined;
+      throw error;
+    }
   }
 
   /**

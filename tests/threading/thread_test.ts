@@ -197,7 +197,7 @@ export function joinByIdent(ident: number, begun: Event, sheet: Sheet): void {
   write(sheet, { found: thread !== undefined, alive: thread?.isAlive() });
 }
 
-Deno.test("isAlive: true from start() on, and enumerate knows the thread", async () => {
+Deno.test("isAlive: true from start() on, and enumerate knows the thread", () => {
   const thread = new Thread({ target: nothing });
   assertFalse(enumerate().includes(thread));
   const go = new Event();

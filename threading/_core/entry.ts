@@ -17,8 +17,8 @@ import { A_STATUS, GONE, PARKED } from "./words.ts";
 interface Handler {
   /** Runs the job. What it throws is reported and nothing more. */
   run(message: unknown): Promise<void>;
-  /** Reports an error that no code of the thread caught. */
-  report(error: unknown): void;
+  /** Reports an error that no code of the thread caught. Does not reject. */
+  report(error: unknown): Promise<void>;
 }
 
 const scope = globalThis as unknown as {
@@ -58,7 +58,7 @@ async function work(next: Job): Promise<void> {
     handler = await import(next.handler) as Handler;
     await handler.run(next.message);
   } catch (error) {
-    report(error);
+    await report(error);
   }
   job = undefined;
   const { ground, agent } = here();
@@ -97,8 +97,8 @@ scope.addEventListener("unhandledrejection", (event) => {
   report(event.reason);
 });
 
-function report(error: unknown): void {
-  if (handler !== undefined) return handler.report(error);
+async function report(error: unknown): Promise<void> {
+  if (handler !== undefined) return await handler.report(error);
   const text = error instanceof Error ? error.stack ?? String(error) : String(error);
   Deno.stderr.writeSync(
     new TextEncoder().encode(`Exception in a thread that was starting:\n${text}\n`),
