@@ -16,19 +16,28 @@
  */
 import { PicklingError } from "./errors.ts";
 import { freeAgent, makeAgent } from "./heap.ts";
-import { nudge } from "./park.ts";
+import { nudge, sleep } from "./park.ts";
 import type { Job, Letter, ToMain, ToWorker } from "./protocol.ts";
 import { here, isMain } from "./site.ts";
 import { finish } from "./threads.ts";
-import { A_NEWS, A_REQUESTS, A_STATUS, BUSY, GONE, MAIN_AGENT, PARKED } from "./words.ts";
+import {
+  A_NEWS,
+  A_PARK,
+  A_REQUESTS,
+  A_STATUS,
+  BUSY,
+  GONE,
+  MAIN_AGENT,
+  NEXT_DEPOSIT,
+  PARKED,
+} from "./words.ts";
 
 /** A worker and its agent. */
 interface Seat {
   readonly worker: Worker;
   readonly agent: number;
-  readonly port: MessagePort;
-  /** What it runs; `undefined` while it is parked or retiring. */
-  job: Job | undefined;
+  /** What it runs, and its way to us meanwhile; `undefined` while it is parked or retiring. */
+  running: { readonly job: Job; readonly port: MessagePort } | undefined;
 }
 
 /** All workers by agent. On the main thread only. */
@@ -38,7 +47,7 @@ const parked: Seat[] = [];
 /** How many of those to keep. */
 const KEEP_PARKED = Math.max(2, navigator.hardwareConcurrency);
 
-/** A worker's way to the main thread. */
+/** A worker's way to the main thread while it runs a job. */
 let toMain: MessagePort | undefined;
 let importing: string | undefined;
 let ourMainModule: string | undefined;
@@ -62,16 +71,20 @@ export function post(letter: Letter): void {
 
 function tellMain(message: ToMain): void {
   const { ground, agent } = here();
-  send(() => toMain!.postMessage(message));
+  const port = toMain;
+  // What goes on after a thread's end has only the way through the main thread's event loop.
+  if (port === undefined) return send(() => (globalThis as unknown as Worker).postMessage(message));
+  send(() => port.postMessage(message));
   Atomics.add(ground.words, agent + A_REQUESTS, 1);
   news();
 }
 
-/** A worker has something for the main thread to look at. */
-export function news(): void {
+/** A worker has something for the main thread to look at; `first` happens before the main thread is woken to do so. */
+export function news(first?: () => void): void {
   const { ground } = here();
   const main = Atomics.load(ground.words, MAIN_AGENT);
   Atomics.add(ground.words, main + A_NEWS, 1);
+  first?.();
   nudge(ground, main);
 }
 
@@ -81,19 +94,22 @@ function begin(job: Job): void {
   const seat = parked.pop() ?? makeSeat();
   const { words } = here().ground;
   Atomics.store(words, seat.agent + A_STATUS, BUSY);
+  // A channel for each job: an open port is a resource, and nothing is to be left open when all threads have ended.
+  const { port1: port, port2 } = new MessageChannel();
   try {
-    give(seat, { kind: "job", job });
+    give(seat, { kind: "job", job, port: port2 }, [port2]);
   } catch (error) {
     Atomics.store(words, seat.agent + A_STATUS, PARKED);
     parked.push(seat);
+    port.close();
     throw error;
   }
-  seat.job = job;
+  seat.running = { job, port };
   if (!job.daemon) here().hold();
 }
 
-function give(seat: Seat, message: ToWorker): void {
-  send(() => seat.worker.postMessage(message));
+function give(seat: Seat, message: ToWorker, transfer: Transferable[] = []): void {
+  send(() => seat.worker.postMessage(message, transfer));
 }
 
 function send(post: () => void): void {
@@ -124,22 +140,15 @@ function makeSeat(): Seat {
   const worker = new Worker(new URL("./entry.ts", import.meta.url), { type: "module" });
   setRef(worker, false);
   const agent = makeAgent(ground, main);
-  const { port1: port, port2 } = new MessageChannel();
-  const seat: Seat = { worker, agent, port, job: undefined };
-  const place: ToWorker = {
-    kind: "place",
-    ground: ground.buffer,
-    agent,
-    mainModule: mainModule(),
-    port: port2,
-  };
-  worker.postMessage(place, [port2]);
+  const seat: Seat = { worker, agent, running: undefined };
+  give(seat, { kind: "place", ground: ground.buffer, agent, mainModule: mainModule() });
+  worker.addEventListener("message", ({ data }) => handle(seat, data as ToMain));
   worker.addEventListener("error", (event) => {
     // Only what kills the entry module itself gets here: it reports everything else.
     event.preventDefault();
     complain(`A worker could not start: ${event.message}`);
     Atomics.store(ground.words, agent + A_STATUS, GONE);
-    if (seat.job !== undefined) finish(seat.job.thread);
+    if (seat.running !== undefined) finish(seat.running.job.thread);
     settle(seat);
   });
   seats.set(agent, seat);
@@ -181,9 +190,21 @@ function readRequests(seat: Seat): void {
   const { words } = here().ground;
   while (Atomics.load(words, seat.agent + A_REQUESTS) > 0) {
     Atomics.sub(words, seat.agent + A_REQUESTS, 1);
-    const message = receive(seat.port);
-    if (message.kind === "letter") deliver(message.letter);
-    else beginFor(message.job);
+    const message = receive<ToMain>(seat.running!.port);
+    if (message !== undefined) handle(seat, message);
+  }
+}
+
+function handle(seat: Seat, message: ToMain): void {
+  switch (message.kind) {
+    case "job":
+      return beginFor(message.job);
+    case "letter":
+      return deliver(message.letter);
+    case "deposit":
+      return void deposits.set(message.id, message.value);
+    case "withdraw":
+      return hand(seat, message.id, message.keep);
   }
 }
 
@@ -196,24 +217,83 @@ function beginFor(job: Job): void {
   }
 }
 
-type Receive = (port: MessagePort) => { message: ToMain } | undefined;
+type Receive = (port: MessagePort) => { message: unknown } | undefined;
 let receiveOnPort: Receive | undefined;
 
-/** Reads a message without the event loop. `node:worker_threads` is loaded only when a worker asks for something. */
-function receive(port: MessagePort): ToMain {
+/** Reads a message without the event loop. `node:worker_threads` is loaded only when it is needed. */
+function receive<T>(port: MessagePort): T | undefined {
   receiveOnPort ??= (globalThis as unknown as {
     process: { getBuiltinModule(name: string): { receiveMessageOnPort: Receive } };
   }).process.getBuiltinModule("node:worker_threads").receiveMessageOnPort;
-  return receiveOnPort(port)!.message;
+  return receiveOnPort(port)?.message as T | undefined;
+}
+
+/**
+ * The depot: what cannot be written as bytes (handles on shared memory, above all) waits on the main thread until whoever gets its
+ * number asks for it. On the main thread only.
+ */
+const deposits = new Map<number, unknown>();
+
+/**
+ * Leaves a copy of `value` in the depot and gives its number, which one agent may {@linkcode withdraw} once.
+ *
+ * @throws {PicklingError} when structured clone does not carry it.
+ */
+export function deposit(value: unknown): number {
+  const id = Atomics.add(here().ground.words, NEXT_DEPOSIT, 1);
+  if (isMain()) send(() => deposits.set(id, structuredClone(value)));
+  else tellMain({ kind: "deposit", id, value });
+  return id;
+}
+
+/**
+ * Takes a value out of the depot, or a copy of it with `keep`. In a worker this blocks until the main thread has answered;
+ * `undefined` when it is not there.
+ */
+export function withdraw(id: number, keep = false): unknown {
+  if (isMain()) {
+    // Whoever made the deposit told us before it gave the number away.
+    if (!deposits.has(id)) serve();
+    return keep ? structuredClone(deposits.get(id)) : takeOut(id);
+  }
+  if (toMain === undefined) throw new PicklingError("Cannot receive a value: the thread has ended");
+  tellMain({ kind: "withdraw", id, keep });
+  const { ground: { words }, agent } = here();
+  for (;;) {
+    const seen = Atomics.load(words, agent + A_PARK);
+    const answer = receive<[number, unknown]>(toMain);
+    if (answer !== undefined) return answer[1];
+    sleep(words, agent + A_PARK, seen);
+  }
+}
+
+function takeOut(id: number): unknown {
+  const value = deposits.get(id);
+  deposits.delete(id);
+  return value;
+}
+
+/** Answers a worker that has asked for a deposit. */
+function hand(seat: Seat, id: number, keep: boolean): void {
+  // The depositor's message may wait on a port that has not been read yet.
+  if (!deposits.has(id)) {
+    for (const other of [...seats.values()]) if (other !== seat) readRequests(other);
+  }
+  seat.running?.port.postMessage([id, keep ? deposits.get(id) : takeOut(id)]);
+  nudge(here().ground, seat.agent);
 }
 
 /** Acts on a worker's status. */
 function settle(seat: Seat): void {
   const status = Atomics.load(here().ground.words, seat.agent + A_STATUS);
   if (status === BUSY) return;
-  if (seat.job !== undefined) {
-    if (!seat.job.daemon) here().unhold();
-    seat.job = undefined;
+  if (seat.running !== undefined) {
+    // What it asked for after we read its requests, and before its status changed.
+    readRequests(seat);
+    const { job, port } = seat.running;
+    port.close();
+    if (!job.daemon) here().unhold();
+    seat.running = undefined;
     if (status === PARKED) parkSeat(seat);
   }
   if (status === GONE && seats.delete(seat.agent)) discard(seat);
@@ -228,7 +308,6 @@ function discard(seat: Seat): void {
   const index = parked.indexOf(seat);
   if (index !== -1) parked.splice(index, 1);
   seat.worker.terminate();
-  seat.port.close();
   freeAgent(here().ground, seat.agent, here().agent);
 }
 
@@ -276,9 +355,14 @@ export function mainModule(): string | undefined {
 }
 
 /** A worker's entry takes its place. */
-export function takePlace(port: MessagePort, main: string | undefined): void {
-  toMain = port;
+export function takePlace(main: string | undefined): void {
   ourMainModule = main;
+}
+
+/** A worker's way to the main thread begins, or ends, with a job. */
+export function takePort(port: MessagePort | undefined): void {
+  toMain?.close();
+  toMain = port;
 }
 
 /** While `body` imports the user's modules, nothing may be started here: they are not guarded if they try. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { news, open, takePlace } from "./bootstrap.ts";
+import { news, open, takePlace, takePort } from "./bootstrap.ts";
 import { runSync } from "./drive.ts";
 import { abandonAll } from "./lot.ts";
 import type { Job, ToWorker } from "./protocol.ts";
@@ -41,14 +41,14 @@ scope.addEventListener("message", ({ data }) => {
     case "place":
       settleHere(data.ground, data.agent);
       setMainModule(data.mainModule);
-      takePlace(data.port, data.mainModule);
-      return;
+      return takePlace(data.mainModule);
     case "job":
+      takePort(data.port);
       return void work(data.job);
     case "letter":
       return void open(data.letter);
     case "retire":
-      return close();
+      return scope.close();
   }
 });
 
@@ -61,12 +61,12 @@ async function work(next: Job): Promise<void> {
     await report(error);
   }
   job = undefined;
+  takePort(undefined);
   const { ground, agent } = here();
-  // Parked before the thread has finished, so that whoever joins it and starts the next one finds this worker; the main thread can
-  // give it nothing that it would not get to when it is done here.
+  // Parked, and told, before the thread has finished: whoever joins it finds the worker parked and its port closed. The main thread
+  // can give it nothing that it would not get to when it is done here.
   Atomics.store(ground.words, agent + A_STATUS, PARKED);
-  finish(next.thread);
-  news();
+  news(() => finish(next.thread));
 }
 
 /** The worker ends, by its own wish or the user's: last chance to say so. */
@@ -76,8 +76,9 @@ function leave(): void {
   const site = here();
   runSync(site, abandonAll(site));
   Atomics.store(site.ground.words, site.agent + A_STATUS, GONE);
-  if (job !== undefined) finish(job.thread);
-  news();
+  news(() => {
+    if (job !== undefined) finish(job.thread);
+  });
 }
 
 const close = scope.close.bind(globalThis);

@@ -57,6 +57,8 @@ export interface Cell {
   readonly words: Int32Array<SharedArrayBuffer>;
   /** Index of the lot's first word. */
   readonly at: number;
+  /** Index of the lock word, where several lots share one; by default the lot's own. */
+  readonly lock?: number;
 }
 
 /** How {@linkcode settle} ended: granted ({@linkcode GRANTED} or a state above it), or one of the two below. */
@@ -88,12 +90,12 @@ export function discharge(site: Site, waiter: number): void {
 
 /** Takes the lot's lock. */
 export function* lockLot(cell: Cell): Slow<void> {
-  yield take(cell.words, cell.at + LOCK, cell.site.agent);
+  yield take(cell.words, cell.lock ?? cell.at + LOCK, cell.site.agent);
 }
 
 /** Gives the lot's lock back. */
 export function* unlockLot(cell: Cell): Slow<void> {
-  yield give(cell.words, cell.at + LOCK);
+  yield give(cell.words, cell.lock ?? cell.at + LOCK);
 }
 
 /** Puts a waiter at the end. Under the lock. */

@@ -16,12 +16,29 @@ export {
   type WaitOptions,
 } from "./clock.ts";
 export { nameIt, PicklingError, TimeoutError } from "./errors.ts";
-export { type Site } from "./park.ts";
-export { runSync, type Slow } from "./drive.ts";
-export { type Cell, HEAD } from "./lot.ts";
+export { giveWord, type Site, takeWord } from "./park.ts";
+export { add, give, load, runSync, type Slow, store, take } from "./drive.ts";
+export {
+  type Cell,
+  claim,
+  enqueue,
+  enqueueFirst,
+  first,
+  firstAwake,
+  type Grant,
+  grant,
+  HEAD,
+  LATE,
+  lockLot,
+  rouse,
+  settle,
+  type Settled,
+  unlink,
+  unlockLot,
+} from "./lot.ts";
 export { callAsync, callSync } from "./call.ts";
 export { adopt, cell, here, isMain } from "./site.ts";
-export { GRANTED } from "./words.ts";
+export { A_UNCLAIMED, GRANTED, W_STATE } from "./words.ts";
 export { acquire, release, revocable, type Rule, STATE } from "./primitives/permits.ts";
 export { type Revocable } from "./park.ts";
 export { holder, MUTEX, MUTEX_WORDS } from "./primitives/mutex.ts";
@@ -61,7 +78,15 @@ export {
   resolveSync,
   task,
 } from "./reference.ts";
-export { importingModules, importInProgress, launch, mustRead, post } from "./bootstrap.ts";
+export {
+  deposit,
+  importingModules,
+  importInProgress,
+  launch,
+  mustRead,
+  post,
+  withdraw,
+} from "./bootstrap.ts";
 export type { Job, Letter } from "./protocol.ts";
 export {
   enter,

@@ -9,7 +9,7 @@
  * - A blocked main thread goes on serving its threads (`site.serve`): each wake-up lets it look for requests.
  * - An asynchronous wait holds the event loop open as long as it lasts and not longer.
  *
- * Relies on: an agent being in at most one blocking wait at a time; timers; `Deno.refTimer`.
+ * Relies on: an agent being in at most one blocking wait at a time; timers.
  *
  * @module
  */
@@ -99,14 +99,13 @@ export class Site {
 
   /** Keeps the event loop alive until the matching {@linkcode unhold}. */
   hold(): void {
-    if (this.#holds++ > 0) return;
-    if (this.#keepAlive === undefined) this.#keepAlive = setInterval(() => {}, 2 ** 30);
-    else Deno.refTimer(this.#keepAlive);
+    // Made and cleared each time, not kept and unreffed: what is left of it must be nothing when nobody waits.
+    if (this.#holds++ === 0) this.#keepAlive = setInterval(() => {}, 2 ** 30);
   }
 
   /** See {@linkcode hold}. */
   unhold(): void {
-    if (--this.#holds === 0) Deno.unrefTimer(this.#keepAlive!);
+    if (--this.#holds === 0) clearInterval(this.#keepAlive);
   }
 
   /** Makes the event loop listen to the agent's bell from now on. */
@@ -182,8 +181,8 @@ export function parkSync(site: Site, waiter: number, limit: Limit): Woken {
   const { ground: { words }, agent } = site;
   for (;;) {
     const seen = Atomics.load(words, agent + A_PARK);
-    if (Atomics.load(words, waiter + W_STATE) !== WAITING) return LOOK;
     site.serve?.();
+    if (Atomics.load(words, waiter + W_STATE) !== WAITING) return LOOK;
     const left = remaining(limit.deadline);
     if (left <= 0) return TIMED_OUT;
     Atomics.wait(words, agent + A_PARK, seen, left);
@@ -264,6 +263,11 @@ export function wake(site: Site, agent: number, form: number): void {
   const word = agent + (form === SYNC ? A_PARK : A_BELL);
   Atomics.add(words, word, 1);
   Atomics.notify(words, word);
+}
+
+/** Sleeps on a word until it is no longer `seen`. */
+export function sleep(words: Int32Array<SharedArrayBuffer>, at: number, seen: number): void {
+  Atomics.wait(words, at, seen);
 }
 
 /** Wants the agent's attention, whatever it does now. */

@@ -31,20 +31,27 @@ export interface Letter {
 
 /** What the main thread sends to a worker. */
 export type ToWorker =
-  /** The first message: where the worker stands, and its way to the main thread. */
+  /** The first message: where the worker stands. */
   | {
     readonly kind: "place";
     readonly ground: SharedArrayBuffer;
     readonly agent: number;
     readonly mainModule: string | undefined;
-    readonly port: MessagePort;
   }
-  | { readonly kind: "job"; readonly job: Job }
+  /** A job, and the way to the main thread while it runs. */
+  | { readonly kind: "job"; readonly job: Job; readonly port: MessagePort }
   | { readonly kind: "letter"; readonly letter: Letter }
   /** There are enough parked workers: end. */
   | { readonly kind: "retire" };
 
-/** What a worker sends to the main thread, which is told by `A_REQUESTS` and can read it while it is blocked. */
+/**
+ * What a worker sends to the main thread: through the job's port, which `A_REQUESTS` tells of, so that it can be read while the main
+ * thread is blocked; between jobs as a message of the worker.
+ */
 export type ToMain =
   | { readonly kind: "job"; readonly job: Job }
-  | { readonly kind: "letter"; readonly letter: Letter };
+  | { readonly kind: "letter"; readonly letter: Letter }
+  /** Keep this until somebody asks for it by its number. */
+  | { readonly kind: "deposit"; readonly id: number; readonly value: unknown }
+  /** Somebody asks: the answer is `[id, value]` on the port, or `[id]` when it is not there. */
+  | { readonly kind: "withdraw"; readonly id: number; readonly keep: boolean };

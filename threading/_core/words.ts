@@ -47,6 +47,8 @@ export const THREADS_FREE = 32;
 export const NEXT_NAME = 33;
 /** The same for records of agents that are gone. Under the heap's lock. */
 export const AGENTS_FREE = 34;
+/** The number of the next deposit; see depot in bootstrap.ts. */
+export const NEXT_DEPOSIT = 35;
 const HEADER_WORDS = 64;
 
 const MAGIC_NUMBER = 0x62617474;

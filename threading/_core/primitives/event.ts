@@ -57,20 +57,20 @@ export function* set(cell: Cell, word: number = FLAG, value = 1): Slow<void> {
   yield* rouse(cell, grants);
 }
 
-/** Lets everybody go who waits now. */
-export function* releaseAll(cell: Cell): Slow<void> {
+/** Lets everybody go who waits now; `state` is what they are told. */
+export function* releaseAll(cell: Cell, state: number = GRANTED): Slow<void> {
   yield* lockLot(cell);
-  const grants = takeAll(cell);
+  const grants = takeAll(cell, state);
   yield* unlockLot(cell);
   yield* rouse(cell, grants);
 }
 
 /** Grants everybody in the lot. Under the lock. */
-function takeAll(cell: Cell): Grant[] {
+function takeAll(cell: Cell, state: number = GRANTED): Grant[] {
   const waiters: number[] = [];
   for (let waiter = first(cell); waiter !== 0; waiter = first(cell)) {
     unlink(cell, waiter);
     waiters.push(waiter);
   }
-  return grant(cell, waiters);
+  return grant(cell, waiters, state);
 }
