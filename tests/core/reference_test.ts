@@ -94,6 +94,9 @@ const IMPORTED = {
   ownThroughWrapper: "own",
   addThroughWrapper: 7,
   odd: "odd",
+  common: "common",
+  fromData: "from data:",
+  deep: "a namespace",
   lazy: 42,
 };
 

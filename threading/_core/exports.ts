@@ -78,6 +78,7 @@ export function scanModule(text: string): ModuleScan {
 }
 
 const DYNAMIC_IMPORT = /(?<![.\w$])import\s*\(\s*(["'])([^"'\\\n]+)\1/g;
+const COMMON_JS = /\b(?:module\s*\.\s*)?exports\s*[.[=]/;
 const ASSIGNMENT = /\.\s*([\w$\u0080-\uffff]+)\s*=(?![=>])/g;
 const PLAIN: Declaration = { kind: "plain", name: "", members: NOTHING, open: false };
 const OPEN = new Set(["(", "[", "{"]);
@@ -96,12 +97,14 @@ class Scanner {
   readonly #declarations = new Map<string, Declaration>();
   readonly #assigned = new Set<string>();
   #sound: boolean;
+  readonly #isCommonJs: boolean;
 
   constructor(text: string) {
     const { tokens, sound } = tokenize(text);
     this.#tokens = tokens;
     this.#sound = sound;
     this.#everywhere(text);
+    this.#isCommonJs = COMMON_JS.test(text);
   }
 
   scan(): ModuleScan {
@@ -137,7 +140,8 @@ class Scanner {
       imports: this.#imports,
       declarations: this.#declarations,
       assigned: this.#assigned,
-      sound: this.#sound,
+      // What a CommonJS module exports is decided while it runs.
+      sound: this.#sound && !(this.#isCommonJs && this.#exports.length === 0),
     };
   }
 

@@ -5,8 +5,8 @@
  * those import. In each round:
  *
  * 1. The text of a module tells whether it can have the function at all (its name and the way it is written), without running
- *    anything. Where the calling module itself has an export of that name and imports nothing that could be meant instead, that
- *    settles it: the far side compares the source text.
+ *    anything. Where just one module is named in this way, by a caller's own exports or by its imports, that settles it: the
+ *    far side compares the source text.
  * 2. Its namespace, where it can be had, settles it by identity. Only modules whose text has the name are asked beyond the first
  *    round before step 3, because `require()` would evaluate a module that was imported for its types only.
  * 3. The engine tells where the function was written and which variables hold it, if `sys` permission is granted. Asked once.
@@ -100,13 +100,14 @@ export class Seeker {
   }
 
   #firstRound(round: readonly string[]): Reference | undefined {
-    const { named, maybe } = this.#sort(round);
-    if (named.length === 1 && !this.#hasRival(named[0])) {
-      // Before anything woke `process` this is the whole cost: one file read, no 15 ms.
-      const reference = isWarm() ? this.#export(named[0]) : undefined;
+    const plain = this.#plainModule(round);
+    if (plain !== undefined) {
+      // Before anything woke `process` this is the whole cost: one or two files read, no 15 ms.
+      const reference = isWarm() ? this.#export(plain) : undefined;
       if (reference !== undefined) return reference;
-      if (!isWarm() || namespaceOf(named[0]) === undefined) return this.#search(named);
+      if (!isWarm() || namespaceOf(plain) === undefined) return this.#search([plain]);
     }
+    const { named, maybe } = this.#sort(round);
     return this.#lookInto(named, this.#named) ?? this.#lookInto(maybe, this.#doubtful);
   }
 
@@ -147,15 +148,29 @@ export class Seeker {
     return undefined;
   }
 
-  /** Whether the module also imports something that could be meant by the name. */
-  #hasRival(url: string): boolean {
+  /**
+   * The one module that the callers' texts name: a caller that exports the name, or one that a caller imports the name from.
+   * `undefined` when that is not plain: none, several, or an import of which the text does not tell.
+   */
+  #plainModule(callers: readonly string[]): string | undefined {
     const { name } = this.#wanted;
-    return (scanOf(url)?.imports ?? []).some(({ specifier, names, whole }) => {
-      if (names.includes(name)) return true;
-      if (!whole) return false;
-      const other = resolveSpecifier(specifier, url);
-      return other !== undefined && !isOurs(other) && this.#verdict(other) !== "no";
-    });
+    const found = new Set<string>();
+    for (const url of callers) {
+      const scan = scanOf(url);
+      if (scan === undefined) continue;
+      if (verdictOf(scan, this.#wanted) === "named") found.add(url);
+      for (const { specifier, names, whole } of scan.imports) {
+        if (!whole && !names.includes(name)) continue;
+        const other = resolveSpecifier(specifier, url);
+        if (other === undefined) continue;
+        // The runtime's modules, and those of this library, are hardly meant by a name alone.
+        if (!names.includes(name) && (isOurs(other) || other.startsWith("node:"))) continue;
+        const verdict = this.#verdict(other);
+        if (verdict === "maybe") return undefined;
+        if (verdict === "named") found.add(other);
+      }
+    }
+    return found.size === 1 ? [...found][0] : undefined;
   }
 
   /** The modules that these import and nobody has looked at. */
