@@ -14,8 +14,9 @@
  * Should more than a whole further round have arrived during an action, one of its waiters is granted {@linkcode LEAD}: it is the
  * last of that round and runs the action.
  *
- * Time-outs break a round that is filling. One whose parties have all arrived cannot be late any more, however long its action
- * takes; and who arrives early during an action and runs out of time breaks the next round, not the one before.
+ * Time-outs break a round that is filling, aborts only leave it. When all its parties have arrived, both come too late, however
+ * long its action takes: nobody who was counted is missing in the end. Who arrives early during an action and runs out of time
+ * breaks the next round, not the one before.
  *
  * @module
  */
@@ -106,14 +107,17 @@ export function* arrive(cell: Cell, waiter: number, limit: Limit): Slow<Settled>
   } else {
     yield* unlockLot(cell);
     let grants: Grant[] = [];
-    let stays = false;
-    const withdraw = function* (woken: Settled): Slow<void> {
-      stays = woken === LATE && words[at + MODE] === ACTING;
-      if (stays) stay(cell, waiter);
-      else grants = yield* leave(cell, woken === LATE);
-    };
-    settled = yield* settle(cell, waiter, limit, withdraw);
-    if (stays) settled = yield* settle(cell, waiter, { ...limit, deadline: Infinity }, withdraw);
+    let patience = limit;
+    let stays: boolean;
+    do {
+      stays = false;
+      settled = yield* settle(cell, waiter, patience, function* (woken) {
+        stays = stay(cell, waiter, woken);
+        if (!stays) grants = yield* leave(cell, woken === LATE);
+      });
+      const signal = settled === LATE ? limit.signal : undefined;
+      patience = { deadline: Infinity, signal };
+    } while (stays);
     yield* rouse(cell, grants);
   }
   return settled;
@@ -124,12 +128,21 @@ export function indexOf(cell: Cell, waiter: number): number {
   return cell.site.ground.words[waiter + W_DATA];
 }
 
-/** A waiter that ran out of time during an action is in the lot again. Under the lock. */
-function stay(cell: Cell, waiter: number): void {
+/**
+ * Puts a waiter whose limit came during an action into the lot again, if it has to stay: its round is complete, or it is late for
+ * the next one. Under the lock.
+ */
+function stay(cell: Cell, waiter: number, woken: Settled): boolean {
   const records = cell.site.ground.words;
-  if (records[waiter + W_DATA] === CURRENT) return enqueueFirst(cell, waiter);
+  if (cell.words[cell.at + MODE] !== ACTING) return false;
+  if (records[waiter + W_DATA] === CURRENT) {
+    enqueueFirst(cell, waiter);
+    return true;
+  }
+  if (woken !== LATE) return false;
   records[waiter + W_DATA] = OVERDUE;
   enqueue(cell, waiter);
+  return true;
 }
 
 /** A waiter has left the lot without being granted. Under the lock. */
