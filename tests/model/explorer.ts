@@ -37,6 +37,8 @@ export interface Report {
 export interface Bounds {
   /** Stop after so many schedules. */
   readonly most?: number;
+  /** Stop after so many moves. */
+  readonly mostMoves?: number;
   /** Leave out schedules that take the turn from an agent that could go on more often than this. Turns the pruning off. */
   readonly preemptions?: number;
 }
@@ -96,7 +98,10 @@ function disjoint(one: Footprint, other: Footprint): boolean {
 }
 
 /** Runs every schedule, depth first. */
-export function explore(scenario: Scenario, { most = Infinity, preemptions }: Bounds = {}): Report {
+export function explore(
+  scenario: Scenario,
+  { most = Infinity, mostMoves = Infinity, preemptions }: Bounds = {},
+): Report {
   const path: Node[] = [];
   let schedules = 0;
   let pruned = 0;
@@ -125,10 +130,12 @@ export function explore(scenario: Scenario, { most = Infinity, preemptions }: Bo
         const node = path[depth];
         const move = node.moves[node.at];
         moves++;
+        world.again = depth < path.length - 1;
         world.make(move);
+        if (world.again) continue;
         node.footprint = world.touched;
         if (preemptions === undefined) {
-          asleep = depth < path.length - 1 ? [] : [...node.asleep, ...node.tried]
+          asleep = [...node.asleep, ...node.tried]
             .filter(({ footprint }) => disjoint(footprint, world.touched));
         }
       }
@@ -136,7 +143,9 @@ export function explore(scenario: Scenario, { most = Infinity, preemptions }: Bo
       throw failure(scenario, path.map(({ at }) => at), cause);
     }
     if (!backtrack(path)) return { schedules, pruned, moves, complete: true };
-    if (schedules >= most) return { schedules, pruned, moves, complete: false };
+    if (schedules >= most || moves >= mostMoves) {
+      return { schedules, pruned, moves, complete: false };
+    }
   }
 }
 

@@ -31,6 +31,8 @@ export function all(name: string, scenarios: readonly Scenario[], bounds: Bounds
 export function some(name: string, scenarios: readonly Scenario[], count: number): void {
   say(
     name,
-    scenarios.flatMap((scenario) => [explore(scenario, { most: count }), sample(scenario, count)]),
+    scenarios.flatMap((
+      scenario,
+    ) => [explore(scenario, { most: count, mostMoves: 100 * count }), sample(scenario, count)]),
   );
 }

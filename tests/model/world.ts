@@ -157,6 +157,8 @@ export class World {
   readonly #names = new Map<number, string>();
   /** Lines of a trace, when one is wanted. */
   trace: string[] | undefined;
+  /** Makes moves without recording what they touch and without checks: they have been made before. */
+  again = false;
   /** The words that the last move touched. */
   touched: Footprint = { agent: 0, reads: [], writes: [] };
 
@@ -164,6 +166,7 @@ export class World {
     this.ground = new Ground(buffer);
     this.words = this.ground.words;
     this.words.fill(0);
+    before.fill(0);
     this.words[HEAP_TOP] = FIRST_RECORD;
     this.plant = plant;
     this.quirks = quirks;
@@ -280,7 +283,7 @@ export class World {
     const strand = this.strands[move & 15];
     const { words } = this;
     const top = words[HEAP_TOP];
-    for (let i = FIRST_RECORD; i < top; i++) before[i] = words[i];
+    if (!this.again) { for (let i = FIRST_RECORD; i < top; i++) before[i] = words[i]; }
     this.touched = { agent: agent.index, reads: [], writes: [] };
     if (this.trace !== undefined && kind !== STEP) {
       this.trace.push(`${kind < RESUME ? "ABCDEF"[agent.index] : strand.name} ${MOVE_NAMES[kind]}`);
@@ -309,6 +312,7 @@ export class World {
         else agent.site.pending.get(strand.op.at)!.wake!(why);
       }
     }
+    if (this.again) return;
     this.#recordWrites(Math.max(top, words[HEAP_TOP]));
     for (const check of this.invariants) check();
   }
