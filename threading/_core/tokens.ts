@@ -206,8 +206,18 @@ class Tokenizer {
 
   /** Remembers what the parentheses belong to. */
   #note(c: string): void {
-    if (c === "(") this.#conditions.push(CONDITION_WORDS.has(this.#wordBefore(this.#at)));
+    if (c === "(") this.#conditions.push(this.#followsCondition());
     else if (c === ")") this.#closedCondition = this.#conditions.pop() ?? false;
+  }
+
+  #followsCondition(): boolean {
+    const text = this.#text;
+    let i = this.#at - 1;
+    while (text.charCodeAt(i) <= 32) i--;
+    // The last letters of if, while, for and with: most calls need no closer look.
+    const c = text[i];
+    return (c === "f" || c === "e" || c === "r" || c === "h") &&
+      CONDITION_WORDS.has(this.#wordBefore(i + 1));
   }
 
   /** Whether a `/` here would begin a regular expression rather than divide. */
