@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertFalse, assertStringIncludes, assertThrows } from "@std/assert";
 import {
-  excepthook,
   ExceptHookArgs,
   mainThread,
   PicklingError,
