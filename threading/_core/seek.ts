@@ -166,7 +166,7 @@ export class Seeker {
         // The runtime's modules, and those of this library, are hardly meant by a name alone.
         if (!names.includes(name) && (isOurs(other) || other.startsWith("node:"))) continue;
         const verdict = this.#verdict(other);
-        if (verdict === "maybe") return undefined;
+        if (verdict === "maybe" && names.includes(name)) return undefined;
         if (verdict === "named") found.add(other);
       }
     }
