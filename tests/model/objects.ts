@@ -199,6 +199,47 @@ export class ModelLock extends Permits {
   }
 }
 
+const FLOW = STATE + 1;
+const COUNT = STATE + 2;
+
+/** `RLock`. Flow 1 is the blocking one. */
+export class ModelRLock extends Permits {
+  constructor(world: World, name = "rlock") {
+    super(world, name, MUTEX, 0);
+  }
+
+  *acquire(agent: Agent, flow: number, limit: Limit = FOREVER): Slow<Outcome> {
+    const { words } = this.world;
+    if (yield* this.ownedBy(agent, flow)) {
+      yield add(words, this.at + COUNT, 1);
+      return "got";
+    }
+    if ((yield cas(words, this.at + STATE, 0, agent.site.agent << 1)) !== 0) {
+      const outcome = outcomeOf(yield* this.wait(agent, flow === 1 ? SYNC : ASYNC, limit));
+      if (outcome !== "got") return outcome;
+    }
+    yield store(words, this.at + FLOW, flow);
+    yield store(words, this.at + COUNT, 1);
+    return "got";
+  }
+
+  *ownedBy(agent: Agent, flow: number): Slow<boolean> {
+    const { words } = this.world;
+    if ((yield load(words, this.at + STATE)) >> 1 !== agent.site.agent) return false;
+    return (yield load(words, this.at + FLOW)) === flow;
+  }
+
+  *release(agent: Agent, flow: number): Slow<boolean> {
+    const { words } = this.world;
+    if (!(yield* this.ownedBy(agent, flow))) return false;
+    if ((yield add(words, this.at + COUNT, -1)) > 1) return true;
+    yield store(words, this.at + FLOW, 0);
+    const mine = agent.site.agent << 1;
+    if ((yield cas(words, this.at + STATE, mine, 0)) === mine) return true;
+    return yield* release(this.cell(agent), this.rule, 1);
+  }
+}
+
 /** `Semaphore` and `BoundedSemaphore`. */
 export class ModelSemaphore extends Permits {
   readonly permits: number;
