@@ -85,10 +85,20 @@ export function exit(): never {
  * Stands for Python's {@link https://docs.python.org/3.14/library/_thread.html#thread.interrupt_main | _thread.interrupt_main}.
  *
  * @param signal Which signal.
+ * @throws {TypeError} When `signal` is not a string.
  * @throws {RangeError} When there is no such signal.
  * @throws {Deno.errors.NotCapable} When run permission is missing.
  */
 export function interruptMain(signal: Deno.Signal = "SIGINT"): void {
+  if (typeof signal !== "string" && typeof signal !== "number") {
+    throw new TypeError(
+      `Cannot interrupt the main thread: signal must be a name such as "SIGINT", got ${
+        signal === null ? "null" : typeof signal
+      }`,
+    );
+  }
+  // A number would be taken for one of the operating system's, 0 for none at all.
+  if (typeof signal === "number") throw noSuchSignal(signal);
   if (Deno.permissions.querySync({ name: "run" }).state !== "granted") {
     throw new Deno.errors.NotCapable("Cannot interrupt the main thread: run with --allow-run");
   }
@@ -96,8 +106,13 @@ export function interruptMain(signal: Deno.Signal = "SIGINT"): void {
     Deno.kill(Deno.pid, signal);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    throw new RangeError(`Cannot interrupt the main thread: there is no signal ${signal}`, {
-      cause: error,
-    });
+    throw noSuchSignal(signal, error);
   }
+}
+
+function noSuchSignal(signal: unknown, cause?: unknown): RangeError {
+  return new RangeError(
+    `Cannot interrupt the main thread: there is no signal ${signal}; give a name such as "SIGINT"`,
+    { cause },
+  );
 }
