@@ -100,12 +100,18 @@ export class Site {
   /** Keeps the event loop alive until the matching {@linkcode unhold}. */
   hold(): void {
     // Made and cleared each time, not kept and unreffed: what is left of it must be nothing when nobody waits.
-    if (this.#holds++ === 0) this.#keepAlive = setInterval(() => {}, 2 ** 30);
+    if (this.#holds++ > 0) return;
+    const keepAlive = setInterval(() => {}, 2 ** 30);
+    // Making a timer may run microtasks (it does under `deno test`), and they may have held and let go in between.
+    if (this.#holds === 0 || this.#keepAlive !== undefined) clearInterval(keepAlive);
+    else this.#keepAlive = keepAlive;
   }
 
   /** See {@linkcode hold}. */
   unhold(): void {
-    if (--this.#holds === 0) clearInterval(this.#keepAlive);
+    if (--this.#holds > 0) return;
+    clearInterval(this.#keepAlive);
+    this.#keepAlive = undefined;
   }
 
   /** Makes the event loop listen to the agent's bell from now on. */
@@ -198,16 +204,18 @@ export function parkAsync(site: Site, waiter: number, limit: Limit): Promise<Wok
   const pending = site.pending.get(waiter)!;
   if (Atomics.load(words, waiter + W_STATE) !== WAITING) return Promise.resolve(LOOK);
   if (limit.signal?.aborted) return Promise.resolve(ABORTED);
-  site.hold();
   const woken = new Promise<Woken>((resolve) => {
+    let over = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const onAbort = () => pending.wake!(ABORTED);
     const onTimer = () => {
       const left = remaining(limit.deadline);
-      if (left <= 0) pending.wake!(TIMED_OUT);
-      else timer = setTimeout(onTimer, Math.min(left, LONGEST_TIMER));
+      if (left <= 0) return pending.wake!(TIMED_OUT);
+      timer = setTimeout(onTimer, Math.min(left, LONGEST_TIMER));
+      if (over) clearTimeout(timer);
     };
     pending.wake = (why) => {
+      over = true;
       pending.wake = undefined;
       if (timer !== undefined) clearTimeout(timer);
       limit.signal?.removeEventListener("abort", onAbort);
@@ -215,7 +223,9 @@ export function parkAsync(site: Site, waiter: number, limit: Limit): Promise<Wok
       resolve(why);
     };
     limit.signal?.addEventListener("abort", onAbort);
-    if (limit.deadline !== Infinity) onTimer();
+    // After the waiter can be woken: making a timer may run microtasks (it does under `deno test`), and one of them may grant.
+    site.hold();
+    if (!over && limit.deadline !== Infinity) onTimer();
   });
   // Last, since to begin to listen is to answer the bell: a grant that came after the look above is taken off the stack right
   // here, and would be forgotten if the waiter could not be woken yet.
