@@ -56,6 +56,8 @@ class Tokenizer {
   /** For each open parenthesis: does it belong to `if`, `while`, `for` or `with`, after which a `/` begins an expression? */
   readonly #conditions: boolean[] = [];
   #closedCondition = false;
+  /** Where the last blanks and comments stand: looking back, one must not read a comment as code. */
+  #blank: [from: number, to: number] = [0, 0];
 
   constructor(text: string) {
     this.#text = text;
@@ -96,7 +98,7 @@ class Tokenizer {
   #next(): Token {
     const start = this.#at;
     const text = this.#text;
-    if (mayBeBlank(text.charCodeAt(start))) this.#skip(BLANK);
+    if (mayBeBlank(text.charCodeAt(start))) this.#skipBlank();
     const fresh = start === 0 || text.slice(start, this.#at).includes("\n");
     const c = text[this.#at];
     if (c === undefined) return END;
@@ -136,6 +138,13 @@ class Tokenizer {
     return true;
   }
 
+  #skipBlank(): boolean {
+    const from = this.#at;
+    if (!this.#skip(BLANK)) return false;
+    this.#blank = [from, this.#at];
+    return true;
+  }
+
   #take(pattern: RegExp): string | undefined {
     const start = this.#at;
     return this.#skip(pattern) ? this.#text.slice(start, this.#at) : undefined;
@@ -169,7 +178,7 @@ class Tokenizer {
         }
       } else if (c === "/") {
         if (
-          !this.#skip(BLANK) &&
+          !this.#skipBlank() &&
           !(this.#beginsExpression() && this.#skip(REGEXP))
         ) {
           this.#at++;
@@ -225,6 +234,11 @@ class Tokenizer {
     const text = this.#text;
     let i = this.#at - 1;
     let fresh = false;
+    const [from, to] = this.#blank;
+    if (to === this.#at) {
+      fresh = text.slice(from, to).includes("\n");
+      i = from - 1;
+    }
     for (; i >= 0 && /\s/.test(text[i]); i--) if (text[i] === "\n") fresh = true;
     const c = text[i];
     if (c === undefined) return true;
