@@ -284,10 +284,12 @@ Deno.test("scanModule() agrees with the runtime about the exports of this projec
 Deno.test("scanModule() agrees with the runtime about every module of the standard library", async () => {
   const root = new URL(".", import.meta.resolve("npm:deno-std@1.4.0/assert/mod.js"));
   let count = 0;
-  // Not async/: its channel.js imports a file that this copy of the library lacks.
+  // These import files that this copy of the library lacks.
+  const broken = ["channel.js", "file_server.js"];
   for (
     const folder of [
       "assert",
+      "async",
       "collections",
       "csv",
       "fmt",
@@ -302,7 +304,7 @@ Deno.test("scanModule() agrees with the runtime about every module of the standa
   ) {
     const at = new URL(`../${folder}/`, root);
     for await (const { name, isFile } of Deno.readDir(at)) {
-      if (!isFile || !name.endsWith(".js")) continue;
+      if (!isFile || !name.endsWith(".js") || broken.includes(name)) continue;
       const url = new URL(name, at);
       const text = await Deno.readTextFile(url);
       if (!/^export\b/m.test(text) || /^export \*/m.test(text)) continue;
