@@ -130,9 +130,9 @@ export function explore(
         const node = path[depth];
         const move = node.moves[node.at];
         moves++;
-        world.again = depth < path.length - 1;
+        world.again = depth < path.length - 2;
         world.make(move);
-        if (world.again) continue;
+        if (depth < path.length - 1) continue;
         node.footprint = world.touched;
         if (preemptions === undefined) {
           asleep = [...node.asleep, ...node.tried]
