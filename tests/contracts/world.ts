@@ -102,18 +102,28 @@ export function untilWord(board: Board, at: number, value: number): Promise<void
 }
 
 /**
- * Waits until the party's thread sleeps in the operating system. Called when the party has said that it is about to wait, so that
- * nothing else is left that it would sleep in. Where there is no `/proc`, it only gives the party time, and the test shows less.
+ * Waits until the party's thread sleeps in the operating system, or has ended. Called when the party has said that it is about to
+ * wait, so that nothing else is left that it would sleep in. Where there is no `/proc`, it only gives the party time, and the test
+ * shows less.
  */
 export async function untilBlocked(party: Party): Promise<void> {
   const status = party.status();
   if (status === undefined) return await turn();
   let asleep = 0;
   await until(`${status} sleeps`, () => {
-    const text = Deno.readTextFileSync(status);
-    asleep = text[text.lastIndexOf(")") + 2] === "S" ? asleep + 1 : 0;
-    return asleep === 3;
+    asleep = sleeps(status) ? asleep + 1 : 0;
+    return asleep === 3 || !party.isAlive();
   });
+}
+
+function sleeps(status: string): boolean {
+  try {
+    const text = Deno.readTextFileSync(status);
+    return text[text.lastIndexOf(")") + 2] === "S";
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 /** Waits for the end of all parties and sees that each did all it had to. */
