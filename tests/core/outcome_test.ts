@@ -370,11 +370,11 @@ Deno.test("encodeError: none of the odd things throws here either, and each is c
 
 Deno.test("decodeError: a class whose module is gone is replaced by its base, under its name", async () => {
   const encoded = structuredClone(encodeError(new QuotaError(2)));
-  const special = encoded.specials![0] as unknown as { form: { classes: unknown[] } };
-  special.form.classes[0] = {
-    how: "reference",
-    reference: { how: "export", module: "file:///nowhere/at_all.ts", path: ["QuotaError"] },
+  const special = encoded.specials![0] as unknown as {
+    form: { classes: Record<string, unknown>[] };
   };
+  const gone = { how: "export", module: "file:///nowhere/at_all.ts", path: ["QuotaError"] };
+  for (const each of special.form.classes) if (each.how === "reference") each.reference = gone;
   for (const error of [await decodeError(encoded), decodeErrorSync(encoded)] as (Error & Loose)[]) {
     assertStrictEquals(error.constructor, RangeError);
     assertEquals([error.name, error.message, error.left], ["QuotaError", "Only 2 left", 2]);

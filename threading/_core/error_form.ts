@@ -11,7 +11,7 @@ import { PicklingError, TimeoutError } from "./errors.ts";
 import type { AnyFunction, ErrorClassForm, ErrorForm } from "./parcel.ts";
 import { classOf } from "./pickle_kinds.ts";
 import { isOurs } from "./call_site.ts";
-import { namespaceOf, offersOf, resolveSpecifier, scanOf } from "./namespaces.ts";
+import { isWarm, namespaceOf, offersOf, resolveSpecifier, scanOf } from "./namespaces.ts";
 import { locate, type Reference, resolve, resolveSync } from "./reference.ts";
 
 /** A class of errors. */
@@ -110,8 +110,9 @@ function findForms(
   } catch {
     // Not exported, or not by a module near the caller; the library may be all that is left of the call.
   }
-  // Where an error was made tells more than who sends it, and the check by identity more than a guess.
-  if (references[0]?.how !== "export" && references[0]?.how !== "task") {
+  // Where an error was made tells more than who sends it, and the check by identity more than a guess. While namespaces are cold,
+  // a search is no guess: the text of the calling module names the class.
+  if (references.length === 0 || references[0].how === "search" && isWarm()) {
     const near = exportNear(type, stack);
     if (near !== undefined) references.unshift(near);
   }
