@@ -1,0 +1,234 @@
+/**
+ * SHA-256 of every file under a folder, spread over threads.
+ *
+ * ```sh
+ * deno run -A examples/hash_tree.ts [--threads N] [--json] FOLDER
+ * ```
+ *
+ * Symbolic links are not followed. Exit code: 0, 1 when a file could not be read, 2 when there is nothing to do.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { parseArgs } from "node:util";
+import { Thread } from "@batteries/concurrent/threading";
+
+/** What the threads share: no copies of it are made, all of them look at the same memory. */
+interface Board {
+  /** The number of the next file that nobody has taken. */
+  next: Int32Array;
+  /** How many bytes have been hashed so far, by all threads together. */
+  progress: BigInt64Array;
+  /** For each file: an index into OUTCOMES. */
+  outcomes: Uint8Array;
+  /** For each file: how many bytes it had. */
+  sizes: Float64Array;
+  /** For each file: 32 bytes. */
+  digests: Uint8Array;
+}
+
+const OUTCOMES = ["its thread ended", "ok", "permission denied", "no longer there", "read error"];
+const OK = 1;
+
+/** The work of one thread: takes file after file until none is left. */
+export function hashFiles(paths: string[], board: Board): void {
+  const buffer = new Uint8Array(256 * 1024);
+  for (let i = 0; (i = Atomics.add(board.next, 0, 1)) < paths.length;) {
+    try {
+      const hash = createHash("sha256");
+      using file = Deno.openSync(paths[i]);
+      for (let n = 0; (n = file.readSync(buffer) ?? 0) > 0;) {
+        hash.update(buffer.subarray(0, n));
+        board.sizes[i] += n;
+        Atomics.add(board.progress, 0, BigInt(n));
+      }
+      board.digests.set(hash.digest(), i * 32);
+      board.outcomes[i] = OK;
+    } catch (error) {
+      board.outcomes[i] = error instanceof Deno.errors.PermissionDenied
+        ? 2
+        : error instanceof Deno.errors.NotFound
+        ? 3
+        : 4;
+    }
+  }
+}
+
+/** Starts the threads, waits for them, and gives what they have found. */
+async function hashAll(paths: string[], threads: number, onProgress?: (bytes: number) => void) {
+  const shared = (bytes: number) => new SharedArrayBuffer(bytes);
+  const board: Board = {
+    next: new Int32Array(shared(4)),
+    progress: new BigInt64Array(shared(8)),
+    outcomes: new Uint8Array(shared(paths.length)),
+    sizes: new Float64Array(shared(paths.length * 8)),
+    digests: new Uint8Array(shared(paths.length * 32)),
+  };
+  const team = Array.from(
+    { length: threads },
+    () => new Thread({ target: hashFiles, args: [paths, board] }),
+  );
+  const timer = setInterval(() => onProgress?.(Number(board.progress[0])), 100);
+  for (const thread of team) thread.start();
+  for (const thread of team) await thread.join();
+  clearInterval(timer);
+
+  return paths.map((path, i) => ({
+    path,
+    size: board.sizes[i],
+    sha256: board.digests.slice(i * 32, i * 32 + 32).toHex(),
+    outcome: OUTCOMES[board.outcomes[i]],
+  }));
+}
+
+interface Tree {
+  files: { path: string; size: number }[];
+  /** Folders that could not be read. */
+  failed: { path: string; reason: string }[];
+}
+
+/** All regular files under a folder. */
+function walk(folder: string, tree: Tree = { files: [], failed: [] }): Tree {
+  try {
+    for (const entry of Deno.readDirSync(folder)) {
+      const path = `${folder.replace(/\/+$/, "")}/${entry.name}`;
+      if (entry.isDirectory) walk(path, tree);
+      else if (entry.isFile) tree.files.push({ path, size: Deno.lstatSync(path).size });
+    }
+  } catch (error) {
+    tree.failed.push({ path: folder, reason: reasonOf(error) });
+  }
+  return tree;
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  if (error instanceof Deno.errors.NotFound) return "no such folder";
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Draws over the same line of the terminal again and again. */
+function drawBar(done: number, total: number, seconds: number): void {
+  const part = total === 0 ? 1 : Math.min(1, done / total);
+  const bar = "█".repeat(Math.round(part * 30)).padEnd(30, "░");
+  const percent = `${Math.floor(part * 100)}%`.padStart(4);
+  const line = `${bar} ${percent}  ${bytes(done)} of ${bytes(total)}  ${rate(done, seconds)}`;
+  Deno.stderr.writeSync(new TextEncoder().encode(`\r${line}\x1b[K`));
+}
+
+function clearBar(): void {
+  Deno.stderr.writeSync(new TextEncoder().encode("\r\x1b[K"));
+}
+
+function bytes(n: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(n, 1)) / 3));
+  return `${(n / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
+}
+
+function rate(n: number, seconds: number): string {
+  return `${(n / 1e6 / Math.max(seconds, 0.001)).toFixed(1)} MB/s`;
+}
+
+function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? "" : "s"}`;
+}
+
+/** A name may hold anything, orders to the terminal too. */
+function printable(path: string): string {
+  // deno-lint-ignore no-control-regex -- these are what has to be found
+  return path.replace(/[\x00-\x1f\x7f-\x9f]/g, (c) => JSON.stringify(c).slice(1, -1));
+}
+
+function readArguments(): { folder: string; threads: number; json: boolean } {
+  const { values, positionals } = parseArgs({
+    options: { threads: { type: "string" }, json: { type: "boolean", default: false } },
+    allowPositionals: true,
+  });
+  if (positionals.length !== 1) throw new Error("give one folder");
+  const threads = Number(values.threads ?? navigator.hardwareConcurrency);
+  if (!Number.isInteger(threads) || threads < 1 || threads > 256) {
+    throw new Error(`--threads must be a whole number from 1 to 256, got ${values.threads}`);
+  }
+  return { folder: positionals[0], threads, json: values.json };
+}
+
+function isFolder(path: string): true {
+  if (Deno.statSync(path).isDirectory) return true;
+  throw new Error("it is a file, not a folder");
+}
+
+function fail(message: string): never {
+  console.error(`hash_tree: ${message}`);
+  Deno.exit(2);
+}
+
+async function main(): Promise<void> {
+  let options: ReturnType<typeof readArguments>;
+  try {
+    options = readArguments();
+  } catch (error) {
+    const reason = (error as Error).message.split("\n")[0];
+    fail(`${reason}; usage: hash_tree.ts [--threads N] [--json] FOLDER`);
+  }
+  const { folder, json } = options;
+  try {
+    isFolder(folder);
+  } catch (error) {
+    fail(`cannot read ${printable(folder)}: ${reasonOf(error)}`);
+  }
+
+  const began = performance.now();
+  const seconds = () => (performance.now() - began) / 1000;
+  const { files, failed } = walk(folder);
+  const total = files.reduce((sum, file) => sum + file.size, 0);
+  const threads = Math.min(options.threads, files.length);
+
+  // The largest first, so that no thread is left alone with one at the end.
+  const paths = files.sort((a, b) => b.size - a.size).map((file) => file.path);
+  const bar = Deno.stdout.isTerminal() && Deno.stderr.isTerminal();
+  const results = await hashAll(
+    paths,
+    threads,
+    bar ? (done) => drawBar(done, total, seconds()) : undefined,
+  );
+  if (bar) clearBar();
+
+  const byPath = (a: { path: string }, b: { path: string }) =>
+    a.path < b.path ? -1 : Number(a.path > b.path);
+  const good = results.filter(({ outcome }) => outcome === OUTCOMES[OK]).sort(byPath);
+  for (const { path, outcome } of results) {
+    if (outcome !== OUTCOMES[OK]) failed.push({ path, reason: outcome });
+  }
+  failed.sort(byPath);
+  const sum = {
+    files: good.length,
+    failed: failed.length,
+    bytes: good.reduce((all, { size }) => all + size, 0),
+    seconds: seconds(),
+    threads,
+  };
+
+  if (json) {
+    const list = good.map(({ path, size, sha256 }) => ({ path, size, sha256 }));
+    console.log(JSON.stringify({ folder, ...sum, results: list, failures: failed }, null, 2));
+  } else {
+    const width = good.reduce((widest, { size }) => Math.max(widest, `${size}`.length), 4);
+    const lines = [`${"sha256".padEnd(16)}  ${"size".padStart(width)}  path`];
+    for (const { path, size, sha256 } of good) {
+      lines.push(`${sha256.slice(0, 16)}  ${`${size}`.padStart(width)}  ${printable(path)}`);
+    }
+    lines.push(
+      `${count(sum.files, "file")}, ${bytes(sum.bytes)} in ${sum.seconds.toFixed(2)} s, ` +
+        `${rate(sum.bytes, sum.seconds)}, ${count(threads, "thread")}`,
+    );
+    console.log(lines.join("\n"));
+  }
+  for (const { path, reason } of failed) console.error(`cannot read ${printable(path)}: ${reason}`);
+  if (failed.length > 0) {
+    console.error(`${count(failed.length, "path")} could not be read`);
+    Deno.exitCode = 1;
+  }
+}
+
+if (import.meta.main) await main();
