@@ -61,6 +61,7 @@ export {
   vouchFor,
 } from "./pickle.ts";
 export type { PackOptions } from "./pickle.ts";
+export { isProxy } from "./proxies.ts";
 export {
   decodeError,
   decodeErrorSync,

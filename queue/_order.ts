@@ -1,0 +1,61 @@
+/**
+ * The default order of a priority queue.
+ *
+ * @module
+ */
+
+/**
+ * Compares numbers (bigints among them), strings, dates, and arrays of these element by element, a shorter array first.
+ *
+ * @throws {TypeError} for anything else, and for two of different kinds.
+ */
+export function naturalOrder(a: unknown, b: unknown): number {
+  const kind = kindOf(a);
+  if (kind === undefined || kind !== kindOf(b)) throw unordered(a, b);
+  switch (kind) {
+    case "array": {
+      const [left, right] = [a as unknown[], b as unknown[]];
+      const length = Math.min(left.length, right.length);
+      for (let i = 0; i < length; i++) {
+        // As Python does: what is the same needs no order.
+        if (left[i] === right[i]) continue;
+        const order = naturalOrder(left[i], right[i]);
+        if (order !== 0) return order;
+      }
+      return left.length - right.length;
+    }
+    default:
+      return (a as number) < (b as number) ? -1 : (a as number) > (b as number) ? 1 : 0;
+  }
+}
+
+function kindOf(value: unknown): string | undefined {
+  switch (typeof value) {
+    case "number":
+      return Number.isNaN(value) ? undefined : "number";
+    case "bigint":
+      return "number";
+    case "string":
+      return "string";
+    case "object":
+      if (Array.isArray(value)) return "array";
+      if (value instanceof Date && !Number.isNaN(value.getTime())) return "date";
+  }
+  return undefined;
+}
+
+function unordered(a: unknown, b: unknown): TypeError {
+  const [left, right] = [describe(a), describe(b)];
+  const what = left === right ? left : `${left} with ${right}`;
+  return new TypeError(
+    `Cannot order ${what}: a PriorityQueue orders numbers, strings, dates, and arrays of them; give it a compare function for other items`,
+  );
+}
+
+function describe(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  if (value instanceof Date) return "a date";
+  if (typeof value === "number" && Number.isNaN(value)) return "NaN";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}

@@ -1,0 +1,442 @@
+/**
+ * Where the items of a queue lie, in the order in which they come out. Everything here happens under the gate's lock.
+ *
+ * A shelf of one thread holds the items themselves. Once a queue is handed to another thread, its items lie in shared memory as
+ * records one behind the other, and each thread reads and writes them through views of its own; the shelf's words, which the gate
+ * keeps for it, say where:
+ *
+ * | word | meaning |
+ * | ---- | ------- |
+ * | START | where the oldest record begins (FIFO); what lies before it is free |
+ * | TOP | where the next record will begin |
+ * | CAPACITY | bytes of the memory, which grows by doubling |
+ * | ENTRIES | records of the heap (priority) |
+ * | USED | bytes of the records that are in use (priority) |
+ * | ORDER | number of the next record, a double: what decides among equals (priority) |
+ *
+ * A record: bytes of its payload (u32), tag (u32), order (f64, priority only), payload, padding to 8; its whole length (u32, then
+ * 4 bytes of nothing) at the end, for LIFO. When TOP reaches the end, the records move to the start of the memory if that frees half
+ * of it, else the memory grows. An empty shelf starts at 0 again.
+ *
+ * @module
+ */
+import {
+  type Cargo,
+  dump,
+  hasBytes,
+  hasNumber,
+  NUMBER,
+  peek,
+  readText,
+  widthOf,
+  writeText,
+} from "./_cargo.ts";
+import { Heap, popNode, pushNode, type Slots } from "./_heap.ts";
+import { STORE } from "./_gate.ts";
+
+/** How items are ordered. */
+export type Order = "fifo" | "lifo" | "priority";
+
+/** The items of a queue, of type `I`: as they are, or as cargo. */
+export interface Shelf<I> {
+  push(item: I): void;
+  pop(): I;
+  clear(): void;
+}
+
+/** The shelf of a queue that one thread knows. */
+export function localShelf<T>(
+  order: Order,
+  compare: (a: T, b: T) => number,
+): Shelf<T> & Iterable<T> {
+  switch (order) {
+    case "fifo":
+      return new Fifo();
+    case "lifo":
+      return new Lifo();
+    case "priority":
+      return new Sorted(compare);
+  }
+}
+
+/** A queue of items in two stacks' clothing: an array whose front is cut off once half of it is used up. */
+class Fifo<T> implements Shelf<T> {
+  #items: (T | undefined)[] = [];
+  #first = 0;
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  pop(): T {
+    const item = this.#items[this.#first] as T;
+    this.#items[this.#first++] = undefined;
+    if (this.#first === this.#items.length) {
+      this.#items.length = 0;
+      this.#first = 0;
+    } else if (this.#first >= 1024 && this.#first * 2 > this.#items.length) {
+      this.#items.splice(0, this.#first);
+      this.#first = 0;
+    }
+    return item;
+  }
+
+  clear(): void {
+    this.#items = [];
+    this.#first = 0;
+  }
+
+  *[Symbol.iterator](): Iterator<T> {
+    for (let i = this.#first; i < this.#items.length; i++) yield this.#items[i] as T;
+  }
+}
+
+class Lifo<T> implements Shelf<T> {
+  #items: T[] = [];
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  pop(): T {
+    return this.#items.pop() as T;
+  }
+
+  clear(): void {
+    this.#items = [];
+  }
+
+  [Symbol.iterator](): Iterator<T> {
+    return this.#items[Symbol.iterator]();
+  }
+}
+
+class Sorted<T> implements Shelf<T> {
+  readonly #heap: Heap<T>;
+  readonly #compare: (a: T, b: T) => number;
+
+  constructor(compare: (a: T, b: T) => number) {
+    this.#compare = compare;
+    this.#heap = new Heap(compare);
+  }
+
+  push(item: T): void {
+    // Alone in the queue it would be compared with nothing, and refused only later.
+    if (this.#heap.size === 0) this.#compare(item, item);
+    this.#heap.push(item);
+  }
+
+  pop(): T {
+    return this.#heap.pop() as T;
+  }
+
+  clear(): void {
+    this.#heap.clear();
+  }
+
+  [Symbol.iterator](): Iterator<T> {
+    return this.#heap.toSorted()[Symbol.iterator]();
+  }
+}
+
+const START = STORE;
+const TOP = STORE + 1;
+const CAPACITY = STORE + 2;
+const ENTRIES = STORE + 3;
+const USED = STORE + 4;
+/** Index of a double, in words 6 and 7 of the store's. */
+const ORDER = (STORE + 6) / 2;
+
+const FIRST_BYTES = 64 * 1024;
+const MOST_BYTES = 2 ** 30;
+const FIRST_ENTRIES = 1024;
+
+/** The memory of a shared shelf. */
+export interface SharedMemory {
+  readonly records: SharedArrayBuffer;
+  /** Pointers to records, in the order of a heap; of a priority queue only. */
+  readonly entries: SharedArrayBuffer | undefined;
+}
+
+/** Makes the memory of an empty shared shelf. */
+export function makeMemory(order: Order): SharedMemory {
+  return {
+    records: new SharedArrayBuffer(FIRST_BYTES, { maxByteLength: MOST_BYTES }),
+    entries: order === "priority"
+      ? new SharedArrayBuffer(FIRST_ENTRIES * 4, { maxByteLength: MOST_BYTES / 8 })
+      : undefined,
+  };
+}
+
+/** The shelf of a queue that several threads know. `words` are the gate's. */
+export function sharedShelf(
+  order: Order,
+  compare: (a: unknown, b: unknown) => number,
+  words: Int32Array<SharedArrayBuffer>,
+  memory: SharedMemory,
+): Shelf<Cargo> {
+  if (words[CAPACITY] === 0) words[CAPACITY] = memory.records.byteLength;
+  switch (order) {
+    case "fifo":
+      return new SharedFifo(words, memory);
+    case "lifo":
+      return new SharedLifo(words, memory);
+    case "priority":
+      return new SharedSorted(words, memory, compare);
+  }
+}
+
+/** What the three kinds have in common: records in memory that grows. */
+abstract class SharedShelf implements Shelf<Cargo> {
+  protected readonly words: Int32Array<SharedArrayBuffer>;
+  protected readonly memory: SharedMemory;
+  protected bytes!: Uint8Array<SharedArrayBuffer>;
+  protected integers!: Int32Array<SharedArrayBuffer>;
+  protected doubles!: Float64Array<SharedArrayBuffer>;
+  /** Bytes of a record before its payload. */
+  protected abstract readonly header: number;
+
+  constructor(words: Int32Array<SharedArrayBuffer>, memory: SharedMemory) {
+    this.words = words;
+    this.memory = memory;
+    this.look();
+  }
+
+  abstract push(cargo: Cargo): void;
+  abstract pop(): Cargo;
+  /** Moves the records that are in use to the start of the memory. */
+  protected abstract compact(): void;
+  /** Bytes that {@linkcode compact} would free. */
+  protected abstract free(): number;
+
+  clear(): void {
+    // The gate's count is still that of what lies here.
+    while (this.words[TOP] > this.words[START] || this.words[ENTRIES] > 0) dump(this.pop());
+  }
+
+  /** Views of the memory as it is now: of fixed length, which are twice as fast as those that follow a growing buffer. */
+  protected look(): void {
+    const capacity = this.words[CAPACITY];
+    this.bytes = new Uint8Array(this.memory.records, 0, capacity);
+    this.integers = new Int32Array(this.memory.records, 0, capacity / 4);
+    this.doubles = new Float64Array(this.memory.records, 0, capacity / 8);
+  }
+
+  protected refresh(): void {
+    if (this.bytes.length !== this.words[CAPACITY]) this.look();
+  }
+
+  /** Writes a record at the top and gives its place. */
+  protected append(cargo: Cargo): number {
+    this.refresh();
+    const { tag } = cargo;
+    const width = widthOf(tag);
+    const size = width !== 0
+      ? cargo.text.length * width
+      : hasBytes(tag)
+      ? cargo.bytes.length
+      : hasNumber(tag)
+      ? 8
+      : 0;
+    const length = this.header + ((size + 7) & ~7) + 8;
+    this.makeRoom(length);
+    const at = this.words[TOP];
+    this.integers[at >> 2] = size;
+    this.integers[(at >> 2) + 1] = tag;
+    const payload = at + this.header;
+    if (width !== 0) writeText(cargo.text, tag, this.bytes, payload);
+    else if (hasBytes(tag)) this.bytes.set(cargo.bytes, payload);
+    else if (size === 8) this.doubles[payload >> 3] = cargo.number;
+    this.integers[(at + length - 8) >> 2] = length;
+    this.words[TOP] = at + length;
+    return at;
+  }
+
+  protected read(at: number): Cargo {
+    const size = this.integers[at >> 2];
+    const tag = this.integers[(at >> 2) + 1];
+    const payload = at + this.header;
+    if (tag === NUMBER) return { tag, number: this.doubles[payload >> 3], text: "", bytes: NONE };
+    if (widthOf(tag) !== 0) {
+      return { tag, number: 0, text: readText(this.bytes, tag, payload, size), bytes: NONE };
+    }
+    if (hasBytes(tag)) {
+      const bytes = new Uint8Array(size);
+      bytes.set(this.bytes.subarray(payload, payload + size));
+      return { tag, number: 0, text: "", bytes };
+    }
+    return { tag, number: hasNumber(tag) ? this.doubles[payload >> 3] : 0, text: "", bytes: NONE };
+  }
+
+  protected lengthOf(at: number): number {
+    return this.header + ((this.integers[at >> 2] + 7) & ~7) + 8;
+  }
+
+  private makeRoom(length: number): void {
+    const capacity = this.words[CAPACITY];
+    if (this.words[TOP] + length <= capacity) return;
+    if (this.free() >= capacity / 2 && this.words[TOP] - this.free() + length <= capacity) {
+      return this.compact();
+    }
+    let larger = capacity * 2;
+    while (this.words[TOP] + length > larger) larger *= 2;
+    if (larger > MOST_BYTES) {
+      throw new RangeError(`The queue is full: its items take ${MOST_BYTES / 2 ** 20} MiB already`);
+    }
+    this.memory.records.grow(larger);
+    this.words[CAPACITY] = larger;
+    this.look();
+  }
+
+  /** The last record is gone. */
+  protected reset(): void {
+    this.words[START] = 0;
+    this.words[TOP] = 0;
+  }
+}
+
+const NONE = new Uint8Array(0);
+
+class SharedFifo extends SharedShelf {
+  protected readonly header = 8;
+
+  push(cargo: Cargo): void {
+    this.append(cargo);
+  }
+
+  pop(): Cargo {
+    this.refresh();
+    const at = this.words[START];
+    const cargo = this.read(at);
+    const next = at + this.lengthOf(at);
+    if (next === this.words[TOP]) this.reset();
+    else this.words[START] = next;
+    return cargo;
+  }
+
+  protected free(): number {
+    return this.words[START];
+  }
+
+  protected compact(): void {
+    const start = this.words[START];
+    this.bytes.copyWithin(0, start, this.words[TOP]);
+    this.words[TOP] -= start;
+    this.words[START] = 0;
+  }
+}
+
+class SharedLifo extends SharedShelf {
+  protected readonly header = 8;
+
+  push(cargo: Cargo): void {
+    this.append(cargo);
+  }
+
+  pop(): Cargo {
+    this.refresh();
+    const top = this.words[TOP];
+    const at = top - this.integers[(top - 8) >> 2];
+    const cargo = this.read(at);
+    this.words[TOP] = at;
+    return cargo;
+  }
+
+  protected free(): number {
+    return 0;
+  }
+
+  protected compact(): void {}
+}
+
+/** The records lie in the order in which they were put; a heap of pointers says in which they come out. */
+class SharedSorted extends SharedShelf {
+  protected readonly header = 16;
+  readonly #compare: (a: unknown, b: unknown) => number;
+  readonly #slots: Slots<number>;
+  #entries!: Int32Array<SharedArrayBuffer>;
+  #orders: Float64Array<SharedArrayBuffer>;
+
+  constructor(
+    words: Int32Array<SharedArrayBuffer>,
+    memory: SharedMemory,
+    compare: (a: unknown, b: unknown) => number,
+  ) {
+    super(words, memory);
+    this.#compare = compare;
+    this.#orders = new Float64Array(words.buffer, 0, words.length >> 1);
+    this.#entries = new Int32Array(memory.entries!);
+    this.#slots = {
+      size: () => words[ENTRIES],
+      at: (index) => this.#entries[index],
+      put: (index, at) => {
+        this.#entries[index] = at;
+        if (index >= words[ENTRIES]) words[ENTRIES] = index + 1;
+      },
+      drop: () => {
+        words[ENTRIES]--;
+      },
+      before: (a, b) => this.#before(a, b),
+    };
+  }
+
+  #before(a: number, b: number): boolean {
+    const order = this.#compare(peek(this.read(a)), peek(this.read(b)));
+    return order < 0 || (order === 0 && this.doubles[(a >> 3) + 1] < this.doubles[(b >> 3) + 1]);
+  }
+
+  push(cargo: Cargo): void {
+    const { words } = this;
+    const item = peek(cargo);
+    if (words[ENTRIES] === 0) this.#compare(item, item);
+    if ((words[ENTRIES] + 1) * 4 > this.memory.entries!.byteLength) {
+      this.memory.entries!.grow(this.memory.entries!.byteLength * 2);
+    }
+    const at = this.append(cargo);
+    this.doubles[(at >> 3) + 1] = this.#orders[ORDER];
+    try {
+      pushNode(this.#slots, at);
+    } catch (error) {
+      // Nothing has moved in the heap, and the record is the last.
+      words[TOP] = at;
+      throw error;
+    }
+    this.#orders[ORDER]++;
+    words[USED] += this.lengthOf(at);
+  }
+
+  pop(): Cargo {
+    this.refresh();
+    const at = popNode(this.#slots)!;
+    const cargo = this.read(at);
+    this.words[USED] -= this.lengthOf(at);
+    if (this.words[ENTRIES] === 0) this.reset();
+    return cargo;
+  }
+
+  override clear(): void {
+    for (let i = 0; i < this.words[ENTRIES]; i++) dump(this.read(this.#entries[i]));
+    this.words[ENTRIES] = 0;
+    this.words[USED] = 0;
+    this.reset();
+  }
+
+  protected free(): number {
+    return this.words[TOP] - this.words[USED];
+  }
+
+  protected compact(): void {
+    const count = this.words[ENTRIES];
+    const byPlace = Array.from({ length: count }, (_, index) => index)
+      .sort((a, b) => this.#entries[a] - this.#entries[b]);
+    let to = 0;
+    for (const index of byPlace) {
+      const from = this.#entries[index];
+      const length = this.lengthOf(from);
+      this.bytes.copyWithin(to, from, from + length);
+      this.#entries[index] = to;
+      to += length;
+    }
+    this.words[TOP] = to;
+  }
+}
