@@ -13,7 +13,6 @@ import {
   EVENT_WORDS,
   FLAG,
   GRANTED,
-  HEAD,
   type Limit,
   limitOf,
   register,
@@ -66,8 +65,8 @@ export class Event {
 
   /** Sets the flag and lets everybody go who waits for it. */
   set(): void {
-    Atomics.store(this.#words, FLAG, 1);
-    if (Atomics.load(this.#words, HEAD) !== 0) runSync(this.#cell.site, event.set(this.#cell));
+    // Under the lot's lock: were the flag written before, somebody could see it, clear it and wait, and be let go by this very set.
+    if (!this.isSet()) runSync(this.#cell.site, event.set(this.#cell));
   }
 
   /** Clears the flag. */
