@@ -257,13 +257,16 @@ export class Condition {
    *
    * @param n How many at most.
    * @throws {ThreadError} When the caller does not hold the lock.
-   * @throws {RangeError} When `n` is negative.
+   * @throws {TypeError} When `n` is not a number.
+   * @throws {RangeError} When `n` is negative or not an integer.
    */
   notify(n = 1): void {
     if (typeof n !== "number") {
       throw new TypeError(`Cannot notify: n must be a number, got ${typeof n}`);
     }
-    if (!(n >= 0)) throw new RangeError(`Cannot notify ${n} waiters: n must be 0 or more`);
+    if (!(Number.isInteger(n) || n === Infinity) || n < 0) {
+      throw new RangeError(`Cannot notify ${n} waiters: n must be an integer of 0 or more`);
+    }
     this.#mustOwn("notify");
     runSync(this.#cell.site, condition.notify(this.#cell, n));
   }
