@@ -115,7 +115,7 @@ Deno.test("barrier: one that is aborted leaves it whole", () => {
   all("barrier, aborts", [scenario(sync), scenario(plain)]);
 });
 
-Deno.test("barrier: a complete round cannot be late, however long its action takes", () => {
+Deno.test("barrier: a limit that comes during an action breaks the round for all, or for nobody", () => {
   const scenario = (call: Call, early: Call): Scenario => ({
     name: `${call.name} against an action, ${early.name} comes early`,
     build(world) {
@@ -140,10 +140,11 @@ Deno.test("barrier: a complete round cannot be late, however long its action tak
       };
     },
   });
-  all("barrier, late during the action", [
+  all("barrier, limits during the action", [
     scenario(syncLimited, syncLimited),
     scenario(limited, limited),
     scenario(limited, abortable),
+    scenario(abortable, abortable),
   ], { preemptions: 2 });
 });
 

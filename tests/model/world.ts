@@ -120,6 +120,8 @@ export interface Agent {
   answering: boolean;
   /** A drain of its own is queued. */
   soon: boolean;
+  /** It has ended: it does nothing any more. */
+  gone: boolean;
 }
 
 /** Words that a move read and wrote. */
@@ -184,6 +186,7 @@ export class World {
       bell: 0,
       answering: false,
       soon: false,
+      gone: false,
     };
     const names = ["park", "bell", "stack", "blocked", "unclaimed", "skipped", "spare", "requests"];
     names.forEach((name, i) => this.name(site.agent + i, `${"ABCDEF"[index]}.${name}`));
@@ -243,6 +246,7 @@ export class World {
   #movesOf(agent: Agent, moves: number[]): void {
     const code = (kind: number, strand: number) => agent.index << 8 | kind << 4 | strand;
     const { current } = agent;
+    if (agent.gone) return;
     if (current !== undefined) {
       const { op } = current;
       const asleep = op.kind === PARK && current.phase === 2 && !this.#isAsync(op.at);
@@ -532,10 +536,17 @@ export class World {
     }
   }
 
+  /** The agent ends here: its strands never go on. */
+  bury(agent: Agent): void {
+    agent.gone = true;
+    for (const strand of this.strands) if (strand.agent === agent) strand.done = true;
+  }
+
   /** Checks that nothing was left behind, when all strands are over. */
   checkClean(): void {
     const { words } = this;
-    for (const { site } of this.agents) {
+    for (const { site, gone } of this.agents) {
+      if (gone) continue;
       site.drain();
       const left = [A_STACK, A_BLOCKED, A_UNCLAIMED].filter((word) =>
         words[site.agent + word] !== 0
@@ -564,8 +575,9 @@ export class World {
       }
     }
     for (let at = FIRST_RECORD; at < words[HEAP_TOP]; at += WAITER_WORDS) {
-      const inAgent = this.agents.some(({ site }) =>
-        at >= site.agent && at < site.agent + AGENT_WORDS
+      const inAgent = this.agents.some(({ site, gone }) =>
+        at >= site.agent && at < site.agent + AGENT_WORDS ||
+        gone && words[at + W_AGENT] === site.agent
       );
       if (inAgent || words[at + W_FORM] !== ASYNC || !this.#isWaiter(at)) continue;
       if (!spare.has(at)) throw new Error("A waiter's record was lost");

@@ -67,6 +67,8 @@ export type Settled = number;
 export const LATE = -TIMED_OUT;
 /** The signal came first. */
 export const ABANDONED = -ABORTED;
+/** Told to `withdraw` only: the waiter's agent ends, so it must not be in the lot any more, whatever the primitive would prefer. */
+export const VANISHED = -3;
 
 /** Takes a waiter of the given form into service. */
 export function engage(site: Site, form: number, revocable?: Revocable): number {
@@ -226,7 +228,7 @@ function* leaveLot(
   cell: Cell,
   waiter: number,
   withdraw: ((settled: Settled) => Slow<void>) | undefined,
-  settled: Settled = ABANDONED,
+  settled: Settled = VANISHED,
 ): Slow<number> {
   yield* lockLot(cell);
   const state = yield load(cell.site.ground.words, waiter + W_STATE);

@@ -14,15 +14,14 @@
  * Should more than a whole further round have arrived during an action, one of its waiters is granted {@linkcode LEAD}: it is the
  * last of that round and runs the action.
  *
- * Time-outs break a round that is filling, aborts only leave it. When all its parties have arrived, both come too late, however
- * long its action takes: nobody who was counted is missing in the end. Who arrives early during an action and runs out of time
- * breaks the next round, not the one before.
+ * A time-out breaks the barrier, an abort only leaves it; when the round is complete and its action runs, an abort comes too late.
  *
  * @module
  */
 import type { Limit } from "../clock.ts";
 import { load, type Slow, store } from "../drive.ts";
 import {
+  ABANDONED,
   after,
   type Cell,
   enqueue,
@@ -62,8 +61,6 @@ export const BROKEN = 2;
 /** What `W_DATA` of a waiter in the lot says: the round that is filling or acting, or the one after. */
 const CURRENT = 0;
 const NEXT = 1;
-/** The one after, which breaks unless it is complete at once: the waiter has run out of time. */
-const OVERDUE = 2;
 
 /** Grant: the round is complete; `W_DATA` is the waiter's index. */
 export const PASSED = 2;
@@ -107,17 +104,14 @@ export function* arrive(cell: Cell, waiter: number, limit: Limit): Slow<Settled>
   } else {
     yield* unlockLot(cell);
     let grants: Grant[] = [];
-    let patience = limit;
-    let stays: boolean;
-    do {
-      stays = false;
-      settled = yield* settle(cell, waiter, patience, function* (woken) {
-        stays = stay(cell, waiter, woken);
-        if (!stays) grants = yield* leave(cell, woken === LATE);
-      });
-      const signal = settled === LATE ? limit.signal : undefined;
-      patience = { deadline: Infinity, signal };
-    } while (stays);
+    let stays = false;
+    const withdraw = function* (woken: Settled): Slow<void> {
+      stays = mustStay(cell, waiter, woken);
+      if (stays) enqueueFirst(cell, waiter);
+      else grants = yield* leave(cell, woken === LATE);
+    };
+    settled = yield* settle(cell, waiter, limit, withdraw);
+    if (stays) settled = yield* settle(cell, waiter, { ...limit, signal: undefined }, withdraw);
     yield* rouse(cell, grants);
   }
   return settled;
@@ -129,20 +123,12 @@ export function indexOf(cell: Cell, waiter: number): number {
 }
 
 /**
- * Puts a waiter whose limit came during an action into the lot again, if it has to stay: its round is complete, or it is late for
- * the next one. Under the lock.
+ * Whether an abort comes too late: the waiter was counted for a round that is complete, and would be missing from it. It is granted
+ * as soon as the action has run. A time-out never comes too late: should the leader's thread have ended, only that helps.
  */
-function stay(cell: Cell, waiter: number, woken: Settled): boolean {
-  const records = cell.site.ground.words;
-  if (cell.words[cell.at + MODE] !== ACTING) return false;
-  if (records[waiter + W_DATA] === CURRENT) {
-    enqueueFirst(cell, waiter);
-    return true;
-  }
-  if (woken !== LATE) return false;
-  records[waiter + W_DATA] = OVERDUE;
-  enqueue(cell, waiter);
-  return true;
+function mustStay(cell: Cell, waiter: number, woken: Settled): boolean {
+  return woken === ABANDONED && cell.words[cell.at + MODE] === ACTING &&
+    cell.site.ground.words[waiter + W_DATA] === CURRENT;
 }
 
 /** A waiter has left the lot without being granted. Under the lock. */
@@ -206,9 +192,7 @@ function* nextRound(cell: Cell): Slow<Grant[]> {
   const records = cell.site.ground.words;
   const parties = words[at + PARTIES];
   let arrived = 0;
-  let overdue = false;
   for (let waiter = first(cell); waiter !== 0; waiter = after(cell, waiter)) {
-    overdue ||= records[waiter + W_DATA] === OVERDUE;
     records[waiter + W_DATA] = CURRENT;
     arrived++;
     if (arrived < parties) continue;
@@ -217,7 +201,6 @@ function* nextRound(cell: Cell): Slow<Grant[]> {
     unlink(cell, waiter);
     return grant(cell, [waiter], LEAD, () => words[at + ROUND]);
   }
-  if (overdue) return yield* smash(cell);
   words[at + ARRIVED] = arrived;
   yield store(words, at + MODE, FILLING);
   return [];
