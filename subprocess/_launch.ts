@@ -81,9 +81,6 @@ const INSTEAD: Record<string, string> = {
  * @throws {Deno.errors.NotCapable} when a permission is missing.
  */
 export function prepare(args: Args, options: PopenOptions, what: string): Launch {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`Cannot call ${what}: options must be an object, got ${typeof options}`);
-  }
   checkNames(options, what);
   checkSimple(options, what);
   const argv = argvOf(args, options, what);

@@ -22,6 +22,7 @@ export function feedFrom(
 interface Source {
   read(): Promise<{ value?: Uint8Array; done: boolean }>;
   cancel(): Promise<unknown>;
+  releaseLock(): void;
 }
 
 async function feed(source: Source, spout: Spout, exit: Promise<number>): Promise<void> {
@@ -46,6 +47,7 @@ async function feed(source: Source, spout: Spout, exit: Promise<number>): Promis
     }
   } finally {
     await spout.close();
+    source.releaseLock();
   }
 }
 
@@ -57,6 +59,7 @@ function fileReader(file: Deno.FsFile): Source {
       return count === null ? { done: true } : { value: buffer.subarray(0, count), done: false };
     },
     cancel: () => Promise.resolve(),
+    releaseLock: () => {},
   };
 }
 

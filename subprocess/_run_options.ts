@@ -7,6 +7,7 @@
 import { limitOf, type WaitOptions } from "../threading/_core/clock.ts";
 import type { PopenOptions, RunOptions } from "./options.ts";
 import { PIPE } from "./stdio.ts";
+import { withoutNone } from "./_none.ts";
 import { encode, type TextMode, textModeOf } from "./_text.ts";
 
 /** See {@linkcode splitRunOptions}. */
@@ -27,9 +28,6 @@ export interface SplitOptions {
  * @throws The signal's reason, when it is already aborted.
  */
 export function splitRunOptions(options: RunOptions, what: string): SplitOptions {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`Cannot call ${what}: options must be an object, got ${typeof options}`);
-  }
   const {
     input,
     captureOutput = false,
@@ -38,7 +36,7 @@ export function splitRunOptions(options: RunOptions, what: string): SplitOptions
     timeout,
     signal,
     ...rest
-  } = options;
+  } = withoutNone(options, what);
   for (const [name, value] of Object.entries({ captureOutput, check, killDescendants })) {
     if (typeof value !== "boolean") {
       throw new TypeError(`Cannot call ${what}: ${name} must be a boolean, got ${typeof value}`);

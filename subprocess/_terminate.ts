@@ -7,7 +7,8 @@
  *
  * 1. Everything that is found is stopped (SIGSTOP): it starts nothing more and does not end either.
  * 2. That is repeated until a look finds nothing new. What was started in the meantime has a stopped parent and is found.
- * 3. All get the signal, then SIGCONT, or a stopped one would keep the signal pending for ever.
+ * 3. All get the signal, then SIGCONT, or a stopped one would keep the signal pending for ever. After SIGKILL, which a process
+ *    does not survive but may outlast for a moment, they are waited for, up to 200 ms each.
  *
  * Not found: what has left the session by itself (a daemon) and whose parent has ended. One shell does all this with its own commands,
  * because Deno may read `/proc` and signal foreign processes only with more permissions than starting a program takes.
@@ -48,7 +49,17 @@ $(list)
 END
 done
 for pid in $all; do kill "-$signal" "$pid" 2>/dev/null; done
-[ "$signal" = 9 ] || for pid in $all; do kill -CONT "$pid" 2>/dev/null; done
+if [ "$signal" = 9 ]; then
+  for pid in $all; do
+    [ "$pid" = "$child" ] || for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+      { read -r s <"/proc/$pid/stat"; } 2>/dev/null || break
+      case \${s##*) } in [ZX]*) break ;; esac
+      sleep 0.01
+    done
+  done
+else
+  for pid in $all; do kill -CONT "$pid" 2>/dev/null; done
+fi
 exit 0`;
 
 /** Which processes are meant. */

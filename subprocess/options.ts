@@ -111,12 +111,14 @@ export type Captured<T> = T extends
   : Uint8Array<ArrayBuffer>;
 
 /** The type of what is captured of the stream `K`, under the options `T`: `null` where it is not a pipe. */
-export type CapturedFrom<T, K extends "stdout" | "stderr"> = T extends
-  { readonly captureOutput: true } ? Captured<T>
-  : [OptionOf<T, K>] extends [typeof PIPE] ? Captured<T>
-  : typeof PIPE extends OptionOf<T, K> ? Captured<T> | null
-  : true extends OptionOf<T, "captureOutput"> ? Captured<T> | null
-  : null;
+export type CapturedFrom<T, K extends "stdout" | "stderr"> =
+  // Nothing is known of the options.
+  0 extends 1 & T ? string | Uint8Array<ArrayBuffer> | null
+    : T extends { readonly captureOutput: true } ? Captured<T>
+    : [OptionOf<T, K>] extends [typeof PIPE] ? Captured<T>
+    : typeof PIPE extends OptionOf<T, K> ? Captured<T> | null
+    : true extends OptionOf<T, "captureOutput"> ? Captured<T> | null
+    : null;
 
 /** The type of the option `K` in the options' type `T`; `undefined` when it is not there. */
 export type OptionOf<T, K extends string> = K extends keyof T ? T[K] : undefined;

@@ -7,6 +7,7 @@
 import { limitOf, remaining, type WaitOptions } from "../threading/_core/clock.ts";
 import { Communication } from "./_communicate.ts";
 import { TimeoutExpired } from "./errors.ts";
+import { withoutNone } from "./_none.ts";
 import { explain } from "./_explain.ts";
 import { inheriting } from "./_inherit.ts";
 import { type Launch, prepare } from "./_launch.ts";
@@ -72,7 +73,9 @@ export let abandon: (popen: Popen) => Promise<number>;
  * assertEquals([await words.wait(), sorted.returncode], [0, 0]);
  * ```
  */
-export class Popen<const T extends PopenOptions = PopenOptions> implements AsyncDisposable {
+// A bare `Popen` must take every one, whatever it was started with: only `any` is on good terms with all of them.
+// deno-lint-ignore no-explicit-any
+export class Popen<const T extends PopenOptions = any> implements AsyncDisposable {
   /** The command, as it was given. */
   readonly args: Args;
   /** The child's process id. */
@@ -108,8 +111,9 @@ export class Popen<const T extends PopenOptions = PopenOptions> implements Async
    */
   constructor(args: Args, options: T = {} as T) {
     const what = caller;
-    const launch = prepare(args, options, what);
-    this.#text = textModeOf(options, what);
+    const given: PopenOptions = withoutNone(options, what);
+    const launch = prepare(args, given, what);
+    this.#text = textModeOf(given, what);
     this.args = args;
     this.#child = start(launch, what);
     this.pid = this.#child.pid;

@@ -47,7 +47,7 @@ export type Completed<T> = CompletedProcess<CapturedFrom<T, "stdout">, CapturedF
  * assertEquals(stdout, "a\nb\n");
  * ```
  */
-export async function run<const T extends RunOptions>(
+export async function run<const T extends RunOptions = Record<never, never>>(
   args: Args,
   options: T = {} as T,
 ): Promise<Completed<T>> {
@@ -71,7 +71,7 @@ export async function run<const T extends RunOptions>(
  * assertEquals(runSync(["cat"], { input: "hello", captureOutput: true, text: true }).stdout, "hello");
  * ```
  */
-export function runSync<const T extends RunOptions>(
+export function runSync<const T extends RunOptions = Record<never, never>>(
   args: Args,
   options: T = {} as T,
 ): Completed<T> {
@@ -164,7 +164,7 @@ export function checkCallSync(args: Args, options: CallOptions = {}): number {
  * assertEquals(await checkOutput(["echo", "hello"], { text: true }), "hello\n");
  * ```
  */
-export async function checkOutput<const T extends CheckOutputOptions>(
+export async function checkOutput<const T extends CheckOutputOptions = Record<never, never>>(
   args: Args,
   options: T = {} as T,
 ): Promise<Captured<T>> {
@@ -188,7 +188,7 @@ export async function checkOutput<const T extends CheckOutputOptions>(
  * assertEquals(checkOutputSync(["echo", "hello"], { text: true }), "hello\n");
  * ```
  */
-export function checkOutputSync<const T extends CheckOutputOptions>(
+export function checkOutputSync<const T extends CheckOutputOptions = Record<never, never>>(
   args: Args,
   options: T = {} as T,
 ): Captured<T> {
