@@ -11,18 +11,26 @@ type LocalClass = new () => Local;
 
 /** The values of each Local in the thread that this worker runs now. */
 let values = new WeakMap<Local, Values>();
-atThreadChange(() => values = new WeakMap());
-
 /** The Locals that came from other threads, by identifier, so that the same one arrives as the same object. */
-const arrived = new Map<string, WeakRef<Local>>();
+let arrived = new Map<string, WeakRef<Local>>();
+/** The Locals that were made here and have been sent: they arrive as themselves, whichever thread the worker runs then. */
+const sentAway = new Map<string, WeakRef<Local>>();
+const collected = new FinalizationRegistry<string>((id) => sentAway.delete(id));
 const identifiers = new WeakMap<Local, string>();
 
-/** The Local whose constructor is being run again for this thread. */
+atThreadChange(() => {
+  values = new WeakMap();
+  arrived = new Map();
+});
+
+/** The Local whose constructor is being run for this thread, until it has got as far as `super()`. */
 let adopting: Local | undefined;
+/** What a Local's constructor has been run on in this worker. */
+const constructed = new WeakSet<Local>();
 
 const handler: ProxyHandler<Local> = {
   get: (target, key, receiver) => Reflect.get(own(target), key, receiver),
-  set: (target, key, value) => Reflect.set(own(target), key, value),
+  set: (target, key, value, receiver) => Reflect.set(own(target), key, value, receiver),
   has: (target, key) => Reflect.has(own(target), key),
   deleteProperty: (target, key) => Reflect.deleteProperty(own(target), key),
   ownKeys: (target) => Reflect.ownKeys(own(target)),
@@ -32,8 +40,12 @@ const handler: ProxyHandler<Local> = {
     return descriptor && { ...descriptor, configurable: true };
   },
   defineProperty: (target, key, descriptor) =>
+    descriptor.configurable !== false &&
     Reflect.defineProperty(own(target), key, { ...descriptor, configurable: true }),
   getPrototypeOf: (target) => Reflect.getPrototypeOf(target),
+  // What is closed here would be closed for all threads, with the values of none.
+  setPrototypeOf: () => false,
+  preventExtensions: () => false,
 };
 
 /** The calling thread's values; made at its first use, by the constructor of the subclass if it is one. */
@@ -43,27 +55,36 @@ function own(target: Local): Values {
   const made: Values = Object.create(Reflect.getPrototypeOf(target));
   values.set(target, made);
   const type = target.constructor as LocalClass;
-  if (type !== Local && built.has(target)) {
-    adopting = target;
-    try {
-      new type();
-    } catch (error) {
-      values.delete(target);
-      throw error;
-    } finally {
-      adopting = undefined;
-    }
+  if (type === Local) return made;
+  const outer = adopting;
+  adopting = target;
+  try {
+    new type();
+  } catch (error) {
+    values.delete(target);
+    throw error;
+  } finally {
+    adopting = outer;
   }
   return made;
 }
 
-/** Locals whose first constructor has run or must not run: from then on each further thread runs its own. */
-const built = new WeakSet<Local>();
+/** What the constructor of a subclass runs on. */
+function adopt(target: Local): Local {
+  const proxy = proxies.get(target)!;
+  // A `#private` field can be put on an object once, so when this worker is a further thread the constructor runs on another proxy
+  // of the same values.
+  if (constructed.has(proxy)) return new Proxy(target, handler);
+  constructed.add(proxy);
+  return proxy;
+}
+
 const proxies = new WeakMap<Local, Local>();
 
-function enclose(target: Local): Local {
+function enclose(target: Local, id: string): Local {
   const proxy = new Proxy(target, handler);
   proxies.set(target, proxy);
+  identifiers.set(proxy, id);
   vouchFor(proxy);
   return proxy;
 }
@@ -72,7 +93,8 @@ function enclose(target: Local): Local {
  * Values of one's own in each thread: every thread that uses the object sees only what it has set itself.
  *
  * Handed to a thread it is the same Local there, with no values yet. A subclass's constructor runs once in each thread that uses the
- * object, without arguments; the subclass has to be exported when its instances travel.
+ * object, without arguments; the subclass has to be exported when its instances travel. A `#private` field is the object's, not the
+ * thread's: write plain fields.
  *
  * Stands for Python's {@link https://docs.python.org/3.14/library/threading.html#thread-local-data | threading.local}.
  *
@@ -92,15 +114,15 @@ export class Local {
 
   /** Makes a Local without values. */
   constructor() {
-    if (adopting !== undefined) {
-      const proxy = proxies.get(adopting)!;
+    // Not for another Local that a subclass makes before its `super()`.
+    if (adopting !== undefined && new.target === adopting.constructor) {
+      const target = adopting;
       adopting = undefined;
-      return proxy;
+      return adopt(target);
     }
-    const proxy = enclose(this);
     values.set(this, Object.create(Reflect.getPrototypeOf(this)));
-    built.add(this);
-    identifiers.set(proxy, crypto.randomUUID());
+    const proxy = enclose(this, crypto.randomUUID());
+    constructed.add(proxy);
     return proxy;
   }
 
@@ -110,7 +132,10 @@ export class Local {
       module: import.meta.url,
       reduce: (local): Sent => {
         const id = identifiers.get(local)!;
-        if (!arrived.has(id)) arrived.set(id, new WeakRef(local));
+        if (!arrived.has(id) && !sentAway.has(id)) {
+          sentAway.set(id, new WeakRef(local));
+          collected.register(local, id);
+        }
         const type = local.constructor;
         return {
           id,
@@ -130,15 +155,12 @@ interface Sent {
 }
 
 function revive({ id, type }: Sent): Local {
-  const known = arrived.get(id)?.deref();
+  const known = (sentAway.get(id) ?? arrived.get(id))?.deref();
   if (known !== undefined) return known;
   const prototype = type === undefined
     ? Local.prototype
     : (resolveSync(type) as unknown as LocalClass).prototype;
-  const target = Object.create(prototype) as Local;
-  const proxy = enclose(target);
-  built.add(target);
-  identifiers.set(proxy, id);
+  const proxy = enclose(Object.create(prototype) as Local, id);
   arrived.set(id, new WeakRef(proxy));
   return proxy;
 }
