@@ -38,15 +38,20 @@ export function needsWrapper(w: Wrapping): boolean {
 
 /** The command that does it and becomes `argv`. */
 export function wrap(argv: readonly string[], w: Wrapping): string[] {
-  // A plain /bin/sh knows descriptors of one digit and no exec -a.
-  const needsBash = w.argv0 !== undefined || w.close.some((fd) => fd > 9);
+  // A plain /bin/sh knows descriptors of one digit, no exec -a, and takes a program "-x" for an option of exec.
+  const needsBash = w.argv0 !== undefined || w.close.some((fd) => fd > 9) ||
+    argv[0].startsWith("-");
   const steps: string[] = [];
   // Shells bring variables of their own; the child shall have exactly what was given.
   const own = ["PWD", "OLDPWD", "SHLVL"].filter((name) => w.env !== undefined && !(name in w.env));
   if (own.length > 0) steps.push(`unset ${own.join(" ")}`);
   if (w.umask !== undefined) steps.push(`umask 0${w.umask.toString(8)}`);
   if (w.close.length > 0) steps.push(`exec ${w.close.map((fd) => `${fd}>&-`).join(" ")}`);
-  const become = w.argv0 === undefined ? 'exec "$@"' : 'exec -a "$0" -- "$@"';
+  const become = w.argv0 !== undefined
+    ? 'exec -a "$0" -- "$@"'
+    : needsBash
+    ? 'exec -- "$@"'
+    : 'exec "$@"';
   steps.push(w.merge ? `${become} 2>&1` : become);
   // -p: bash would otherwise run the file that BASH_ENV names.
   const shell = needsBash ? [BASH, "-p"] : [SHELL];

@@ -175,6 +175,13 @@ Deno.test("An empty argument, blanks, quotes and shell characters go to the prog
   );
 });
 
+Deno.test("A program whose name looks like an option is a program", async () => {
+  script("-x", "#!/bin/sh\necho dash\n");
+  const env = { PATH: `${directory}:/usr/bin:/bin` };
+  assertEquals(await output(["-x"], { env }), "dash\n");
+  assertEquals(await output(["-x"], { env, stderr: STDOUT }), "dash\n");
+});
+
 Deno.test("A string is the program alone: it is not split", async () => {
   await refused("echo hello", {}, Deno.errors.NotFound, "no such program", "echo hello");
   assertEquals(await output(hello), `hello ${hello}\n`);

@@ -353,3 +353,11 @@ Deno.test("CompletedProcess can be made by hand and checks its code", () => {
     new CompletedProcess("x", 0).checkReturncode(),
   ], [null, undefined]);
 });
+
+Deno.test("runSync and waitSync work in a worker", async () => {
+  const url = new URL("../fixtures/subprocess/in_worker.ts", import.meta.url);
+  const worker = new Worker(url, { type: "module" });
+  const { data } = await new Promise<MessageEvent>((resolve) => worker.onmessage = resolve);
+  worker.terminate();
+  assertEquals(data, ["hi", 6]);
+});
