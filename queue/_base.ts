@@ -39,7 +39,7 @@ export class Core<T> {
   constructor(maxsize: number, order: Order, compare: Compare, sent?: Sent) {
     this.#order = order;
     this.#compare = compare;
-    this.gate = new Gate(maxsize, sent?.gate);
+    this.gate = new Gate(maxsize, sent && new Int32Array(sent.gate));
     this.#place = sent === undefined
       ? { shared: false, shelf: localShelf(order, compare as (a: T, b: T) => number) }
       : this.#sharedPlace(sent.memory);

@@ -13,9 +13,13 @@
  * | UNFINISHED | items that were put and not reported done |
  * | SHUT | 1 after `shutdown()`: nothing is put any more |
  *
- * All change under the lock only. Invariant when the lock is free: `COUNT - DUE > 0` only when no getter waits that could use an
- * item now, and likewise for room and putters; so whoever comes and finds an item that is not due may take it, and overtakes
- * nobody but asynchronous waiters of blocked agents.
+ * All change under the lock only. Invariants when the lock is free:
+ * - `COUNT - DUE > 0` only when no getter waits that could use an item now, and likewise for room and putters; so whoever comes and
+ *   finds an item that is not due may take it, and overtakes nobody but asynchronous waiters of blocked agents.
+ * - Once SHUT is 1, nobody waits to put, and nobody waits to get while no item is left that is not due. So whoever changes one of
+ *   these words, or puts a waiter back, ends with {@linkcode Gate.grants}, which sees to both.
+ * - Joiners wait only while UNFINISHED is not 0. They are let go under the same lock that made it 0: a joiner that came after the
+ *   next `put` is not let go by the last `taskDone` before.
  *
  * A grant is a right to one item or one place, not a certain item: the item is chosen when it is picked up, so a priority queue
  * gives the smallest of that moment.
@@ -88,28 +92,30 @@ const LOOK_AGAIN = GRANTED + 1;
 /** See the head of this file. */
 export class Gate {
   readonly words: Int32Array<SharedArrayBuffer>;
-  readonly #site: Site;
+  readonly site: Site;
   readonly #getters: Cell;
   readonly #putters: Cell;
   readonly #joiners: Cell;
-  readonly #gettersRevocable: Revocable;
-  readonly #puttersRevocable: Revocable;
+  /** What becomes of waiting getters, and of waiting putters, when their agent blocks. */
+  readonly gettersRevocable: Revocable;
+  readonly puttersRevocable: Revocable;
 
-  constructor(maxsize: number, buffer?: SharedArrayBuffer) {
-    this.words = new Int32Array(buffer ?? new SharedArrayBuffer(GATE_WORDS * 4));
-    this.#site = here();
-    const lot = (at: number): Cell => ({ site: this.#site, words: this.words, at, lock: LOCK });
+  /** `words` are those of a gate that was made elsewhere; by default new ones. */
+  constructor(maxsize: number, words?: Int32Array<SharedArrayBuffer>, site: Site = here()) {
+    this.words = words ?? new Int32Array(new SharedArrayBuffer(GATE_WORDS * 4));
+    this.site = site;
+    const lot = (at: number): Cell => ({ site: this.site, words: this.words, at, lock: LOCK });
     this.#getters = lot(GETTERS);
     this.#putters = lot(PUTTERS);
     this.#joiners = lot(JOINERS);
     this.words[MAXSIZE] = maxsize;
-    this.#gettersRevocable = this.#revocable(this.#getters, DUE, () => this.#items());
-    this.#puttersRevocable = this.#revocable(this.#putters, ROOM, () => this.#places());
+    this.gettersRevocable = this.#revocable(this.#getters, DUE);
+    this.puttersRevocable = this.#revocable(this.#putters, ROOM);
   }
 
   /** Items that nobody has a right to. */
   get size(): number {
-    return this.#items();
+    return Math.max(0, this.#items());
   }
 
   get full(): boolean {
@@ -129,20 +135,10 @@ export class Gate {
     return maxsize === 0 ? Infinity : maxsize - this.words[COUNT] - this.words[ROOM];
   }
 
-  /** Takes the lock for a stretch of plain code. */
-  locked<R>(body: () => R): R {
-    takeWord(this.words, LOCK, this.#site.agent);
-    try {
-      return body();
-    } finally {
-      giveWord(this.words, LOCK);
-    }
-  }
-
   /** Puts if there is room now. `push` stores the item; when it throws, nothing has changed. */
   tryPut(push: () => void): Passed {
     const { words } = this;
-    takeWord(words, LOCK, this.#site.agent);
+    takeWord(words, LOCK, this.site.agent);
     let passed: Passed;
     let rings: Grant[] = NOBODY;
     try {
@@ -151,19 +147,19 @@ export class Gate {
         push();
         words[COUNT]++;
         words[UNFINISHED]++;
-        if (words[GETTERS + HEAD] !== 0) rings = runSync(this.#site, this.#grantItems());
+        if (this.#anybody()) rings = runSync(this.site, this.grants());
       }
     } finally {
       giveWord(words, LOCK);
     }
-    if (rings !== NOBODY) runSync(this.#site, rouse(this.#getters, rings));
+    if (rings !== NOBODY) runSync(this.site, rouse(this.#getters, rings));
     return passed;
   }
 
   /** Gets if there is an item now. `pop` takes it out of the store. */
   tryGet(pop: () => void): Passed {
     const { words } = this;
-    takeWord(words, LOCK, this.#site.agent);
+    takeWord(words, LOCK, this.site.agent);
     let passed: Passed;
     let rings: Grant[] = NOBODY;
     try {
@@ -171,13 +167,17 @@ export class Gate {
       if (passed === DONE) {
         pop();
         words[COUNT]--;
-        if (words[PUTTERS + HEAD] !== 0) rings = runSync(this.#site, this.#grantPlaces());
+        if (this.#anybody()) rings = runSync(this.site, this.grants());
       }
     } finally {
       giveWord(words, LOCK);
     }
-    if (rings !== NOBODY) runSync(this.#site, rouse(this.#putters, rings));
+    if (rings !== NOBODY) runSync(this.site, rouse(this.#getters, rings));
     return passed;
+  }
+
+  #anybody(): boolean {
+    return this.words[GETTERS + HEAD] !== 0 || this.words[PUTTERS + HEAD] !== 0;
   }
 
   #mayPut(): Passed {
@@ -194,13 +194,13 @@ export class Gate {
       const passed = this.tryPut(push);
       if (passed !== NOT_NOW) return passed;
     }
-    return passedOf(callSync(this.#site, limit, (waiter) => this.#put(waiter, limit, push)));
+    return passedOf(callSync(this.site, limit, (waiter) => this.putting(waiter, limit, push)));
   }
 
   /** Waits for room and puts. */
   async put(limit: Limit, push: () => void): Promise<Passed> {
-    const body = (waiter: number) => this.#put(waiter, limit, push);
-    return passedOf(await callAsync(this.#site, limit, body, this.#puttersRevocable));
+    const body = (waiter: number) => this.putting(waiter, limit, push);
+    return passedOf(await callAsync(this.site, limit, body, this.puttersRevocable));
   }
 
   /** Waits for an item and gets it, blocking the calling thread. */
@@ -209,13 +209,13 @@ export class Gate {
       const passed = this.tryGet(pop);
       if (passed !== NOT_NOW) return passed;
     }
-    return passedOf(callSync(this.#site, limit, (waiter) => this.#get(waiter, limit, pop)));
+    return passedOf(callSync(this.site, limit, (waiter) => this.getting(waiter, limit, pop)));
   }
 
   /** Waits for an item and gets it. */
   async get(limit: Limit, pop: () => void): Promise<Passed> {
-    const body = (waiter: number) => this.#get(waiter, limit, pop);
-    return passedOf(await callAsync(this.#site, limit, body, this.#gettersRevocable));
+    const body = (waiter: number) => this.getting(waiter, limit, pop);
+    return passedOf(await callAsync(this.site, limit, body, this.gettersRevocable));
   }
 
   /**
@@ -230,7 +230,8 @@ export class Gate {
     return false;
   }
 
-  *#put(waiter: number, limit: Limit, push: () => void): Slow<Settled> {
+  /** {@linkcode Gate.put} as a slow path; with a deadline of `-Infinity`, {@linkcode Gate.tryPut}. */
+  *putting(waiter: number, limit: Limit, push: () => void): Slow<Settled> {
     return yield* this.#pass(
       this.#putters,
       waiter,
@@ -246,7 +247,8 @@ export class Gate {
     );
   }
 
-  *#get(waiter: number, limit: Limit, pop: () => void): Slow<Settled> {
+  /** {@linkcode Gate.get} as a slow path; with a deadline of `-Infinity`, {@linkcode Gate.tryGet}. */
+  *getting(waiter: number, limit: Limit, pop: () => void): Slow<Settled> {
     return yield* this.#pass(this.#getters, waiter, limit, () => this.#mayGet(), DUE, (granted) => {
       pop();
       this.words[COUNT]--;
@@ -297,40 +299,58 @@ export class Gate {
       return act(GRANTED);
     } finally {
       // After a failed push too: the place that it was granted is somebody else's now.
-      rings = [...yield* this.#grantItems(), ...yield* this.#grantPlaces()];
+      rings = yield* this.grants();
       yield give(this.words, LOCK);
       yield* rouse(this.#getters, rings);
     }
   }
 
-  /** Gives items to getters. Under the lock. */
-  #grantItems(): Slow<Grant[]> {
-    return this.#grantAll(this.#getters, DUE, () => this.#items());
+  /** Gives items to getters and places to putters, and sends those away who wait for what will not come. Under the lock. */
+  *grants(): Slow<Grant[]> {
+    const getters = yield* this.#grantAll(this.#getters, DUE);
+    const putters = yield* this.#grantAll(this.#putters, ROOM);
+    return getters.length === 0
+      ? putters
+      : putters.length === 0
+      ? getters
+      : getters.concat(putters);
   }
 
-  /** Gives places to putters. Under the lock. */
-  #grantPlaces(): Slow<Grant[]> {
-    return this.#grantAll(this.#putters, ROOM, () => this.#places());
-  }
-
-  *#grantAll(lot: Cell, granted: number, available: () => number): Slow<Grant[]> {
+  *#grantAll(lot: Cell, granted: number): Slow<Grant[]> {
     if (first(lot) === 0) return NOBODY;
     const chosen: number[] = [];
-    while (available() > 0) {
+    while (this.#available(granted)) {
       const waiter = yield* firstAwake(lot);
       if (waiter === 0) break;
       this.words[granted]++;
       unlink(lot, waiter);
       chosen.push(waiter);
     }
-    return chosen.length === 0 ? NOBODY : grant(lot, chosen);
+    const grants = chosen.length === 0 ? NOBODY : grant(lot, chosen);
+    if (this.words[SHUT] === 0 || this.#available(granted) || first(lot) === 0) return grants;
+    return grants.concat(this.#release(lot, LOOK_AGAIN));
+  }
+
+  /** Whether there is something to grant. */
+  #available(granted: number): boolean {
+    return granted === DUE ? this.#items() > 0 : this.words[SHUT] === 0 && this.#places() > 0;
+  }
+
+  /** Lets everybody go who is in a lot. Under the lock. */
+  #release(lot: Cell, state: number): Grant[] {
+    const waiters: number[] = [];
+    for (let waiter = first(lot); waiter !== 0; waiter = first(lot)) {
+      unlink(lot, waiter);
+      waiters.push(waiter);
+    }
+    return grant(lot, waiters, state);
   }
 
   /** See {@linkcode Revocable}. */
-  #revocable(lot: Cell, granted: number, available: () => number): Revocable {
+  #revocable(lot: Cell, granted: number): Revocable {
     const { words } = this;
-    const site = this.#site;
-    const grantAll = () => this.#grantAll(lot, granted, available);
+    const site = this.site;
+    const grants = () => this.grants();
     return {
       *revoke(waiter) {
         yield take(words, LOCK, site.agent);
@@ -339,14 +359,14 @@ export class Gate {
           yield add(site.ground.words, site.agent + A_UNCLAIMED, -1);
           words[granted]--;
           enqueueFirst(lot, waiter);
-          rings = yield* grantAll();
+          rings = yield* grants();
         }
         yield give(words, LOCK);
         yield* rouse(lot, rings);
       },
       *distribute() {
         yield take(words, LOCK, site.agent);
-        const rings = yield* grantAll();
+        const rings = yield* grants();
         yield give(words, LOCK);
         yield* rouse(lot, rings);
       },
@@ -355,45 +375,68 @@ export class Gate {
 
   /** One item is done; `false` when none was left to be done. */
   taskDone(): boolean {
-    const { words } = this;
-    const left = this.locked(() => words[UNFINISHED] === 0 ? -1 : --words[UNFINISHED]);
-    if (left === 0) this.#releaseJoiners();
-    return left >= 0;
+    takeWord(this.words, LOCK, this.site.agent);
+    const rings = this.#report();
+    giveWord(this.words, LOCK);
+    if (rings !== undefined && rings.length > 0) runSync(this.site, rouse(this.#joiners, rings));
+    return rings !== undefined;
   }
 
-  #releaseJoiners(): void {
-    runSync(this.#site, event.releaseAll(this.#joiners));
+  /** {@linkcode Gate.taskDone} as a slow path. */
+  *reporting(): Slow<boolean> {
+    yield* lockLot(this.#joiners);
+    const rings = this.#report();
+    yield* unlockLot(this.#joiners);
+    if (rings !== undefined) yield* rouse(this.#joiners, rings);
+    return rings !== undefined;
+  }
+
+  /** Counts one item as done and gives the joiners whom that lets go; `undefined` when none was left. Under the lock. */
+  #report(): Grant[] | undefined {
+    if (this.words[UNFINISHED] === 0) return undefined;
+    return --this.words[UNFINISHED] === 0 ? this.#release(this.#joiners, GRANTED) : NOBODY;
   }
 
   /** Waits until all items are done; `false` when time has run out. */
   async join(limit: Limit): Promise<boolean> {
     if (this.words[UNFINISHED] === 0) return true;
-    return await callAsync(this.#site, limit, (waiter) => this.#join(waiter, limit)) === GRANTED;
+    return await callAsync(this.site, limit, (waiter) => this.joining(waiter, limit)) === GRANTED;
   }
 
   /** As {@linkcode Gate.join}, blocking the calling thread. */
   joinSync(limit: Limit): boolean {
     if (this.words[UNFINISHED] === 0) return true;
-    return callSync(this.#site, limit, (waiter) => this.#join(waiter, limit)) === GRANTED;
+    return callSync(this.site, limit, (waiter) => this.joining(waiter, limit)) === GRANTED;
   }
 
-  #join(waiter: number, limit: Limit): Slow<Settled> {
+  /** {@linkcode Gate.join} as a slow path. */
+  joining(waiter: number, limit: Limit): Slow<Settled> {
     return event.wait(this.#joiners, waiter, limit, UNFINISHED - JOINERS, (left) => left === 0);
   }
 
   /** Closes the queue. `clear`, for an immediate shutdown, empties the store. */
   shutdown(clear?: () => void): void {
+    runSync(this.site, this.closing(clear));
+  }
+
+  /** {@linkcode Gate.shutdown} as a slow path. */
+  *closing(clear?: () => void): Slow<void> {
     const { words } = this;
-    this.locked(() => {
+    yield* lockLot(this.#getters);
+    let rings: Grant[] = NOBODY;
+    try {
       words[SHUT] = 1;
-      if (clear === undefined) return;
-      clear();
-      words[UNFINISHED] = Math.max(0, words[UNFINISHED] - words[COUNT]);
-      words[COUNT] = 0;
-    });
-    runSync(this.#site, event.releaseAll(this.#getters, LOOK_AGAIN));
-    runSync(this.#site, event.releaseAll(this.#putters, LOOK_AGAIN));
-    if (words[UNFINISHED] === 0) this.#releaseJoiners();
+      if (clear !== undefined) {
+        clear();
+        words[UNFINISHED] = Math.max(0, words[UNFINISHED] - words[COUNT]);
+        words[COUNT] = 0;
+        if (words[UNFINISHED] === 0) rings = this.#release(this.#joiners, GRANTED);
+      }
+    } finally {
+      rings = rings.concat(yield* this.grants());
+      yield* unlockLot(this.#getters);
+      yield* rouse(this.#getters, rings);
+    }
   }
 }
 
