@@ -168,12 +168,14 @@ export class Barrier {
     tell: (index: number) => void,
   ): ReturnType<typeof barrier.arrive> {
     const settled = yield* barrier.arrive(this.#cell, waiter, limit);
-    if (settled === barrier.PASSED) tell(barrier.indexOf(this.#cell, waiter));
+    if (settled === barrier.PASSED || settled === barrier.LEAD) {
+      tell(barrier.indexOf(this.#cell, waiter));
+    }
     return settled;
   }
 
   #conclude(settled: number, index: number): number {
-    if (settled === barrier.LEAD) return this.#lead();
+    if (settled === barrier.LEAD) return this.#lead(index);
     if (settled === barrier.PASSED) return index;
     throw new BrokenBarrierError(
       settled === barrier.BROKE
@@ -182,9 +184,8 @@ export class Barrier {
     );
   }
 
-  /** The last of a round runs the action and lets the others go. */
-  #lead(): number {
-    const round = barrier.roundOf(this.#cell);
+  /** The last of a round, whose number was told with the grant, runs the action and lets the others go. */
+  #lead(round: number): number {
     try {
       this.#action?.();
     } catch (error) {

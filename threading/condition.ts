@@ -31,6 +31,9 @@ interface Owned {
   _acquireRestoreSync(saved: unknown): void;
 }
 
+/** What the lock remembers while it is let go; absent while it is held. */
+type Saved = { readonly lock: unknown } | undefined;
+
 /**
  * A condition variable: lets whoever holds its lock wait until another holder says that something has changed.
  *
@@ -170,20 +173,30 @@ export class Condition {
   }
 
   async #wait(limit: Limit): Promise<boolean> {
-    // Enters the lot, then lets go of the lock, before anything is awaited.
-    let saved: unknown;
-    const cell = this.#cell;
-    const owned = this.#owned;
+    let saved: Saved;
+    const body = (waiter: number) => this.#waiting(waiter, limit, (lock) => saved = lock);
     try {
-      const settled = await callAsync(cell.site, limit, function* (waiter) {
-        yield* condition.enter(cell, waiter);
-        saved = owned._releaseSave();
-        return yield* condition.wait(cell, waiter, limit);
-      });
-      return settled > 0;
+      return await callAsync(this.#cell.site, limit, body) > 0;
     } finally {
-      await owned._acquireRestore(saved);
+      if (saved !== undefined) await this.#owned._acquireRestore(saved.lock);
     }
+  }
+
+  /** Enters the lot, then lets go of the lock, before anything is waited for. */
+  *#waiting(
+    waiter: number,
+    limit: Limit,
+    letGo: (saved: Saved) => void,
+  ): ReturnType<typeof condition.wait> {
+    yield* condition.enter(this.#cell, waiter);
+    try {
+      letGo({ lock: this.#owned._releaseSave() });
+    } catch (error) {
+      // Somebody else has released the lock meanwhile.
+      yield* condition.leave(this.#cell, waiter);
+      throw error;
+    }
+    return yield* condition.wait(this.#cell, waiter, limit);
   }
 
   /**
@@ -200,16 +213,13 @@ export class Condition {
   }
 
   #waitSync(limit: Limit): boolean {
-    let saved: unknown;
-    const cell = this.#cell;
-    const owned = this.#owned;
-    const settled = callSync(cell.site, limit, function* (waiter) {
-      yield* condition.enter(cell, waiter);
-      saved = owned._releaseSave();
-      return yield* condition.wait(cell, waiter, limit);
-    });
-    owned._acquireRestoreSync(saved);
-    return settled > 0;
+    let saved: Saved;
+    const body = (waiter: number) => this.#waiting(waiter, limit, (lock) => saved = lock);
+    try {
+      return callSync(this.#cell.site, limit, body) > 0;
+    } finally {
+      if (saved !== undefined) this.#owned._acquireRestoreSync(saved.lock);
+    }
   }
 
   /**

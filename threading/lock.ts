@@ -93,14 +93,10 @@ export class Lock {
    * lock.release();
    * ```
    */
-  // deno-lint-ignore require-await -- an async function turns what it throws into a rejection
   async acquire(options?: AcquireOptions): Promise<boolean> {
     if (options === undefined && this.#grab()) return true;
     const limit = limitOf(options, "Lock.acquire");
-    return this.#grab() || this.#acquire(limit);
-  }
-
-  async #acquire(limit: ReturnType<typeof limitOf>): Promise<boolean> {
+    if (this.#grab()) return true;
     const body = (waiter: number) => acquire(this.#cell, MUTEX, waiter, limit);
     return await callAsync(this.#cell.site, limit, body, this.#revocable) === GRANTED;
   }

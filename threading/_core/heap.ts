@@ -76,7 +76,7 @@ export function makeAgent(ground: Ground, holder: number): number {
   const { words } = ground;
   takeWord(words, HEAP_LOCK, holder);
   const used = words[AGENTS_FREE];
-  if (used !== 0) words[AGENTS_FREE] = words[used + A_STACK];
+  if (used !== 0) words[AGENTS_FREE] = words[used + A_REQUESTS];
   giveWord(words, HEAP_LOCK);
   if (used !== 0) {
     // Its counters go on and its unused waiters stay: somebody may still be about to wake the agent that had the record before.
@@ -95,7 +95,8 @@ export function makeAgent(ground: Ground, holder: number): number {
 export function freeAgent(ground: Ground, agent: number, holder: number): void {
   const { words } = ground;
   takeWord(words, HEAP_LOCK, holder);
-  words[agent + A_STACK] = words[AGENTS_FREE];
+  // By a word that nobody else writes any more: a late grant may still touch the stack.
+  words[agent + A_REQUESTS] = words[AGENTS_FREE];
   words[AGENTS_FREE] = agent;
   giveWord(words, HEAP_LOCK);
 }

@@ -206,11 +206,6 @@ function* nextRound(cell: Cell): Slow<Grant[]> {
   return [];
 }
 
-/** The round that the caller leads. */
-export function roundOf(cell: Cell): number {
-  return Atomics.load(cell.words, cell.at + ROUND);
-}
-
 /** Breaks the barrier for everybody, now and until it is reset. */
 export function* abort(cell: Cell): Slow<void> {
   yield* lockLot(cell);
