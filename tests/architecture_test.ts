@@ -53,7 +53,11 @@ const ONLY: { what: string; says: RegExp; files: string[] }[] = [
     says: /\bDeno\.dlopen\b/,
     files: ["threading/_core/platform/", "subprocess/_inherit.ts"],
   },
-  { what: "asynchronous storage", says: /\bAsyncLocalStorage\b/, files: ["contextvars/_store.ts"] },
+  {
+    what: "asynchronous storage",
+    says: /\bAsyncLocalStorage\b/,
+    files: ["contextvars/_store.ts", "threading/_core/importing.ts"],
+  },
 ];
 
 function* sources(folder: string): Generator<string> {

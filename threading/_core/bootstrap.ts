@@ -17,7 +17,7 @@
 import { PicklingError } from "./errors.ts";
 import { freeAgent, makeAgent } from "./heap.ts";
 import { nudge, sleep } from "./park.ts";
-import type { Job, Letter, ToMain, ToWorker } from "./protocol.ts";
+import type { Job, Keyed, Letter, ToMain, ToWorker } from "./protocol.ts";
 import { here, isMain } from "./site.ts";
 import { finish } from "./threads.ts";
 import {
@@ -49,8 +49,10 @@ const KEEP_PARKED = Math.max(2, navigator.hardwareConcurrency);
 
 /** A worker's way to the main thread while it runs a job. */
 let toMain: MessagePort | undefined;
-let importing: string | undefined;
 let ourMainModule: string | undefined;
+let ourKey: string | undefined;
+// Taken before the user's code can put something else there.
+const postFromWorker = (globalThis as unknown as Worker).postMessage?.bind(globalThis);
 
 /**
  * Starts a job in a worker and returns at once.
@@ -73,7 +75,7 @@ function tellMain(message: ToMain): void {
   const { ground, agent } = here();
   const port = toMain;
   // What goes on after a thread's end has only the way through the main thread's event loop.
-  if (port === undefined) return send(() => (globalThis as unknown as Worker).postMessage(message));
+  if (port === undefined) return send(() => postFromWorker({ key: ourKey, message }));
   send(() => port.postMessage(message));
   Atomics.add(ground.words, agent + A_REQUESTS, 1);
   news();
@@ -141,8 +143,12 @@ function makeSeat(): Seat {
   setRef(worker, false);
   const agent = makeAgent(ground, main);
   const seat: Seat = { worker, agent, running: undefined };
-  give(seat, { kind: "place", ground: ground.buffer, agent, mainModule: mainModule() });
-  worker.addEventListener("message", ({ data }) => handle(seat, data as ToMain));
+  const key = crypto.randomUUID();
+  give(seat, { kind: "place", ground: ground.buffer, agent, mainModule: mainModule(), key });
+  worker.addEventListener("message", ({ data }: MessageEvent<Partial<Keyed> | null>) => {
+    // Whatever else the user's code posts over there is not for us.
+    if (data?.key === key) handle(seat, data.message!);
+  });
   worker.addEventListener("error", (event) => {
     // Only what kills the entry module itself gets here: it reports everything else.
     event.preventDefault();
@@ -355,8 +361,9 @@ export function mainModule(): string | undefined {
 }
 
 /** A worker's entry takes its place. */
-export function takePlace(main: string | undefined): void {
+export function takePlace(main: string | undefined, key: string): void {
   ourMainModule = main;
+  ourKey = key;
 }
 
 /** A worker's way to the main thread begins, or ends, with a job. */
@@ -365,19 +372,13 @@ export function takePort(port: MessagePort | undefined): void {
   toMain = port;
 }
 
-/** While `body` imports the user's modules, nothing may be started here: they are not guarded if they try. */
-export async function importingModules<R>(url: string, body: () => Promise<R>): Promise<R> {
-  importing = url;
-  try {
-    return await body();
-  } finally {
-    importing = undefined;
-  }
-}
+/** What is to be done when this worker ends in the middle of a job. */
+export const leaving = new Set<() => void>();
 
-/** The module that is being imported for a thread's sake, if any. */
-export function importInProgress(): string | undefined {
-  return importing;
+/** Calls `fn` if this worker ends in the middle of its job, by `Deno.exit` for instance; gives a function that takes this back. */
+export function atLeave(fn: () => void): () => void {
+  leaving.add(fn);
+  return () => leaving.delete(fn);
 }
 
 function complain(text: string): void {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { news, open, takePlace, takePort } from "./bootstrap.ts";
+import { leaving, news, open, takePlace, takePort } from "./bootstrap.ts";
 import { runSync } from "./drive.ts";
 import { abandonAll } from "./lot.ts";
 import type { Job, ToWorker } from "./protocol.ts";
@@ -36,19 +36,24 @@ let job: Job | undefined;
 let handler: Handler | undefined;
 let left = false;
 
-scope.addEventListener("message", ({ data }) => {
+scope.addEventListener("message", (event) => {
+  // The user's code may dispatch events here, and listen: neither is to meet ours.
+  if (!event.isTrusted) return;
+  event.stopImmediatePropagation();
+  const { data } = event;
   switch (data.kind) {
     case "place":
       settleHere(data.ground, data.agent);
       setMainModule(data.mainModule);
-      return takePlace(data.mainModule);
+      return takePlace(data.mainModule, data.key);
     case "job":
       takePort(data.port);
       return void work(data.job);
     case "letter":
       return void open(data.letter);
     case "retire":
-      return scope.close();
+      leave();
+      return close();
   }
 });
 
@@ -73,6 +78,7 @@ async function work(next: Job): Promise<void> {
 function leave(): void {
   if (left) return;
   left = true;
+  for (const last of leaving) last();
   const site = here();
   runSync(site, abandonAll(site));
   Atomics.store(site.ground.words, site.agent + A_STATUS, GONE);

@@ -79,15 +79,8 @@ export {
   resolveSync,
   task,
 } from "./reference.ts";
-export {
-  deposit,
-  importingModules,
-  importInProgress,
-  launch,
-  mustRead,
-  post,
-  withdraw,
-} from "./bootstrap.ts";
+export { atLeave, deposit, launch, mustRead, post, withdraw } from "./bootstrap.ts";
+export { importingModules, importInProgress } from "./importing.ts";
 export type { Job, Letter } from "./protocol.ts";
 export {
   enter,

@@ -37,6 +37,8 @@ export type ToWorker =
     readonly ground: SharedArrayBuffer;
     readonly agent: number;
     readonly mainModule: string | undefined;
+    /** What {@linkcode Keyed} messages of this worker carry. */
+    readonly key: string;
   }
   /** A job, and the way to the main thread while it runs. */
   | { readonly kind: "job"; readonly job: Job; readonly port: MessagePort }
@@ -55,3 +57,9 @@ export type ToMain =
   | { readonly kind: "deposit"; readonly id: number; readonly value: unknown }
   /** Somebody asks: the answer is `[id, value]` on the port, or `[id]` when it is not there. */
   | { readonly kind: "withdraw"; readonly id: number; readonly keep: boolean };
+
+/** A message between jobs, which the user's code in the worker could post as well: the key tells them apart. */
+export interface Keyed {
+  readonly key: string | undefined;
+  readonly message: ToMain;
+}
