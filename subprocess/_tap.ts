@@ -91,15 +91,17 @@ export class Tap {
     }
   }
 
-  /** Reads to the end. The chunk given to `take` is only valid until it returns. */
-  async drain(take: (chunk: Uint8Array<ArrayBuffer>) => void | Promise<void>): Promise<void> {
+  /** Reads to the end. The buffer of a piece is used again once `take` has returned, unless it returns `true`: it keeps it. */
+  async drain(
+    take: (piece: Uint8Array<ArrayBuffer>) => boolean | Promise<void>,
+  ): Promise<void> {
     let view = new Uint8Array(CHUNK);
     for (;;) {
       const { value, done } = await this.read(view);
       if (done) return;
-      const taken = take(value);
-      if (taken !== undefined) await taken;
-      view = new Uint8Array(value.buffer);
+      const kept = take(value);
+      if (typeof kept !== "boolean") await kept;
+      view = kept === true ? new Uint8Array(CHUNK) : new Uint8Array(value.buffer);
     }
   }
 
@@ -166,16 +168,26 @@ export class Gathered {
   #used = 0;
   #length = 0;
 
-  /** Copies a piece: small ones share a block, so that ten thousand of them are no ten thousand buffers. */
-  readonly add = (piece: Uint8Array<ArrayBuffer>): void => {
-    if (this.#last === undefined || this.#last.length - this.#used < piece.length) {
+  /**
+   * Takes a piece. A large one is kept as it is (`true`); small ones are copied into a common block, so that ten thousand of them are
+   * no ten thousand buffers.
+   */
+  readonly add = (piece: Uint8Array<ArrayBuffer>): boolean => {
+    const large = piece.length >= CHUNK / 2;
+    if (large) {
       this.#seal();
-      this.#last = new Uint8Array(Math.max(piece.length, this.#length === 0 ? 1024 : CHUNK));
-      this.#used = 0;
+      this.#chunks.push(piece);
+    } else {
+      if (this.#last === undefined || this.#last.length - this.#used < piece.length) {
+        this.#seal();
+        this.#last = new Uint8Array(Math.max(piece.length, this.#length === 0 ? 1024 : CHUNK));
+        this.#used = 0;
+      }
+      this.#last.set(piece, this.#used);
+      this.#used += piece.length;
     }
-    this.#last.set(piece, this.#used);
-    this.#used += piece.length;
     this.#length += piece.length;
+    return large;
   };
 
   #seal(): void {

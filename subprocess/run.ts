@@ -318,8 +318,10 @@ function copiedFiles(launch: Launch, input: Uint8Array | undefined, what: string
 
 function readAll(file: Deno.FsFile): Uint8Array {
   const all = new Gathered();
-  const block = new Uint8Array(65536);
-  for (let count; (count = file.readSync(block)) !== null;) all.add(block.subarray(0, count));
+  let block = new Uint8Array(65536);
+  for (let count; (count = file.readSync(block)) !== null;) {
+    if (all.add(block.subarray(0, count))) block = new Uint8Array(65536);
+  }
   return all.bytes();
 }
 
