@@ -1,0 +1,297 @@
+/**
+ * `map`: calls go out as far ahead as the caller allows, results come back in order.
+ *
+ * @module
+ */
+import { deadlineOf, limitOf, remaining, TimeoutError } from "../threading/_core/mod.ts";
+import { decodeError } from "../threading/_core/mod.ts";
+import type { ChunkResult } from "./_protocol.ts";
+import { progressBar } from "./_progress.ts";
+import type { Future } from "./future.ts";
+
+type AnyFunction = (...args: never[]) => unknown;
+type Source = Iterable<unknown> | AsyncIterable<unknown>;
+
+/** How far a `map` has come. */
+export interface Progress {
+  /** Calls that have ended, failed ones included. */
+  done: number;
+  /** All calls, where that is known. */
+  total?: number;
+  /** Calls that have failed. */
+  failed: number;
+}
+
+/** Options of `map`. */
+export interface MapOptions {
+  /** Milliseconds, from the call, within which each result has to be there. */
+  timeout?: number;
+  /** Ends the iteration: what has not started is cancelled. */
+  signal?: AbortSignal;
+  /** How many calls travel together; 1 by default. More make many small calls cheaper. */
+  chunksize?: number;
+  /** How many calls may be ahead of the results that were taken; all of them by default. */
+  buffersize?: number;
+  /** Called as calls end; `true` draws a bar on standard error when that is a terminal. */
+  progress?: boolean | ((progress: Progress) => void);
+}
+
+/** Submits a call, or a chunk of calls. */
+export type Send = (fn: AnyFunction, args: unknown[], chunk: 0 | 1) => Future<unknown>;
+
+/** How many calls are ahead when the source is asynchronous and nothing else was said. */
+const AHEAD = 64;
+
+/** Splits what `map` was called with. */
+export function mapArguments(rest: unknown[]): { sources: Source[]; options: MapOptions } {
+  const sources = [...rest];
+  const last = sources.at(-1) as Partial<Iterable<unknown> & AsyncIterable<unknown>> | undefined;
+  const isSource = (value: unknown): value is Source =>
+    typeof value === "string" ||
+    typeof (value as typeof last)?.[Symbol.iterator] === "function" ||
+    typeof (value as typeof last)?.[Symbol.asyncIterator] === "function";
+  const options = sources.length > 1 && !isSource(last) ? (sources.pop() ?? {}) as MapOptions : {};
+  for (const source of sources) {
+    if (!isSource(source)) {
+      throw new TypeError(
+        `Cannot map over ${source === null ? "null" : typeof source}: an iterable is needed`,
+      );
+    }
+  }
+  if (sources.length === 0) throw new TypeError("Cannot map: at least one iterable is needed");
+  return { sources: sources as Source[], options };
+}
+
+function count(value: number | undefined, name: string): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== "number") {
+    throw new TypeError(`Cannot map: ${name} must be a number, got ${typeof value}`);
+  }
+  if (!Number.isInteger(value) || value < 1) {
+    throw new RangeError(`Cannot map: ${name} must be an integer of at least 1, got ${value}`);
+  }
+  return value;
+}
+
+/** The results of a `map`. */
+export class MapIterator implements AsyncIterableIterator<unknown> {
+  readonly #fn: AnyFunction;
+  readonly #send: Send;
+  readonly #chunksize: number;
+  readonly #ahead: number;
+  readonly #deadline: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #report: ((progress: Progress) => void) | undefined;
+  readonly #progress: Progress = { done: 0, failed: 0 };
+  readonly #sync: Iterator<unknown>[] | undefined;
+  readonly #async: (Iterator<unknown> | AsyncIterator<unknown>)[] | undefined;
+  /** Sent, in order. */
+  #sent: (Future<unknown> | undefined)[] = [];
+  /** Index of the first of them that was not taken. */
+  #head = 0;
+  /** Results of a chunk that were not given yet. */
+  #values: unknown[] = [];
+  #chunkError: ChunkResult["error"];
+  #calls = 0;
+  #exhausted = false;
+  #ended = false;
+  /** The call of `next` that is in progress, and how many there are. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #turns = 0;
+
+  constructor(fn: AnyFunction, sources: Source[], options: MapOptions, send: Send) {
+    const { timeout, signal, progress } = options;
+    limitOf({ timeout, signal }, "map");
+    this.#fn = fn;
+    this.#send = send;
+    this.#chunksize = count(options.chunksize, "chunksize") ?? 1;
+    const buffersize = count(options.buffersize, "buffersize");
+    this.#deadline = timeout === undefined ? Infinity : deadlineOf(timeout, "map");
+    this.#signal = signal;
+    this.#report = progress === true ? progressBar() : progress === false ? undefined : progress;
+    if (sources.every((source) => Symbol.iterator in Object(source))) {
+      this.#sync = sources.map((source) => (source as Iterable<unknown>)[Symbol.iterator]());
+      this.#ahead = buffersize ?? Infinity;
+      this.#fillNow();
+    } else {
+      this.#async = sources.map((source) =>
+        Symbol.asyncIterator in Object(source)
+          ? (source as AsyncIterable<unknown>)[Symbol.asyncIterator]()
+          : (source as Iterable<unknown>)[Symbol.iterator]()
+      );
+      this.#ahead = buffersize ?? Math.max(AHEAD, this.#chunksize * 4);
+    }
+  }
+
+  #room(): boolean {
+    return !this.#exhausted && !this.#ended && this.#calls < this.#ahead;
+  }
+
+  #fillNow(): void {
+    try {
+      while (this.#room()) {
+        const chunk: unknown[][] = [];
+        while (chunk.length < this.#chunksize && this.#calls + chunk.length < this.#ahead) {
+          const args = this.#nextNow();
+          if (args === undefined) break;
+          chunk.push(args);
+        }
+        this.#sendChunk(chunk);
+      }
+    } catch (error) {
+      this.#end();
+      throw error;
+    }
+    if (this.#exhausted) this.#progress.total ??= this.#progress.done + this.#calls;
+  }
+
+  /** The next argument list; the shortest source ends. */
+  #nextNow(): unknown[] | undefined {
+    const args: unknown[] = [];
+    for (const source of this.#sync!) {
+      const { done, value } = source.next();
+      if (done) {
+        this.#exhausted = true;
+        return undefined;
+      }
+      args.push(value);
+    }
+    return args;
+  }
+
+  async #fill(): Promise<void> {
+    if (this.#sync !== undefined) return this.#fillNow();
+    while (this.#room()) {
+      const chunk: unknown[][] = [];
+      while (chunk.length < this.#chunksize && !this.#exhausted) {
+        const args: unknown[] = [];
+        for (const source of this.#async!) {
+          const { done, value } = await source.next();
+          if (done) {
+            this.#exhausted = true;
+            break;
+          }
+          args.push(value);
+        }
+        if (!this.#exhausted) chunk.push(args);
+      }
+      this.#sendChunk(chunk);
+    }
+    if (this.#exhausted) this.#progress.total ??= this.#progress.done + this.#calls;
+  }
+
+  #sendChunk(chunk: unknown[][]): void {
+    if (chunk.length === 0) return;
+    const future = this.#chunksize === 1
+      ? this.#send(this.#fn, chunk[0], 0)
+      : this.#send(this.#fn, [chunk], 1);
+    const calls = chunk.length;
+    this.#sent.push(future);
+    this.#calls += calls;
+    if (this.#report === undefined) return;
+    future.addDoneCallback(() => {
+      if (future.cancelled()) return;
+      this.#progress.done += calls;
+      if (future.exceptionSync() !== null) this.#progress.failed++;
+      this.#report!({ ...this.#progress });
+    });
+  }
+
+  next(): Promise<IteratorResult<unknown>> {
+    // A million results in chunks are mostly this: no waiting, no promise but the one that is returned.
+    if (this.#turns === 0 && this.#values.length > 0 && this.#signal?.aborted !== true) {
+      this.#calls--;
+      return Promise.resolve({ done: false, value: this.#values.pop() });
+    }
+    this.#turns++;
+    const turn = this.#turn.then(() => this.#next()).finally(() => this.#turns--);
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  async #next(): Promise<IteratorResult<unknown>> {
+    if (this.#ended) return { done: true, value: undefined };
+    try {
+      return await this.#take();
+    } catch (error) {
+      this.#end();
+      throw error;
+    }
+  }
+
+  async #take(): Promise<IteratorResult<unknown>> {
+    this.#signal?.throwIfAborted();
+    await this.#fill();
+    if (this.#values.length === 0 && this.#chunkError === undefined) {
+      const head = this.#takeHead();
+      if (head === undefined) {
+        this.#end();
+        return { done: true, value: undefined };
+      }
+      const result = await this.#resultOf(head);
+      if (this.#chunksize === 1) {
+        this.#calls--;
+        await this.#fill();
+        return { done: false, value: result };
+      }
+      const { values, error } = result as ChunkResult;
+      this.#values = values.reverse();
+      this.#chunkError = error;
+    }
+    if (this.#values.length === 0) throw await decodeError(this.#chunkError!);
+    this.#calls--;
+    return { done: false, value: this.#values.pop() };
+  }
+
+  #takeHead(): Future<unknown> | undefined {
+    const head = this.#sent[this.#head];
+    this.#sent[this.#head++] = undefined;
+    if (this.#head >= 1024 && this.#head * 2 > this.#sent.length) {
+      this.#sent = this.#sent.slice(this.#head);
+      this.#head = 0;
+    }
+    return head;
+  }
+
+  async #resultOf(future: Future<unknown>): Promise<unknown> {
+    if (this.#deadline === Infinity && this.#signal === undefined) return await future;
+    try {
+      return await future.result({
+        timeout: this.#deadline === Infinity ? undefined : remaining(this.#deadline),
+        signal: this.#signal,
+      });
+    } catch (error) {
+      if (!future.done() && error instanceof TimeoutError) {
+        throw new TimeoutError("The results of map were not there in time");
+      }
+      throw error;
+    }
+  }
+
+  /** It is over: what has not started will not, and the sources are left. */
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const future of this.#sent) future?.cancel();
+    this.#sent = [];
+    this.#head = 0;
+    this.#values = [];
+    if (this.#exhausted) return;
+    for (const source of this.#sync ?? this.#async ?? []) {
+      try {
+        void Promise.resolve(source.return?.()).catch(() => {});
+      } catch {
+        // A source that fails to clean up has no one to tell: the iteration is over.
+      }
+    }
+  }
+
+  return(value?: unknown): Promise<IteratorResult<unknown>> {
+    this.#end();
+    return Promise.resolve({ done: true, value });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}

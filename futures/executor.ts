@@ -1,0 +1,118 @@
+/**
+ * {@linkcode Executor}.
+ *
+ * @module
+ */
+import { mapArguments, MapIterator, type MapOptions } from "./_map.ts";
+import type { Future } from "./future.ts";
+
+export type { MapOptions, Progress } from "./_map.ts";
+
+/** An iterable, or an async one. */
+export type AnyIterable<T> = Iterable<T> | AsyncIterable<T>;
+
+/** The iterables for a function's parameters. */
+export type Iterables<A extends unknown[]> = { [I in keyof A]: AnyIterable<A[I]> };
+
+/**
+ * Runs calls somewhere else, now or later. What all executors have in common.
+ *
+ * Stands for Python's {@link https://docs.python.org/3.14/library/concurrent.futures.html#executor-objects | concurrent.futures.Executor}.
+ */
+export abstract class Executor implements AsyncDisposable {
+  /**
+   * Schedules a call.
+   *
+   * @param fn What to call: an exported function of any module, or a static method of an exported class. It may be async.
+   * @param args What to call it with. Copied, but for shareable objects.
+   * @returns The future of its result.
+   * @throws {RuntimeError} After `shutdown`.
+   * @throws {PicklingError} When the function or an argument cannot travel.
+   */
+  abstract submit<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    ...args: A
+  ): Future<Awaited<R>>;
+
+  /**
+   * Calls a function for each item, or for the first items of several iterables, then the second ones, and so on until the shortest
+   * ends. Results come in order.
+   *
+   * Synchronous iterables are read at the call, `buffersize` items at most. An error of a call comes at its place and ends the
+   * iteration; so do running out of time, an abort, and leaving the loop: what has not started is then cancelled.
+   *
+   * @param fn What to call, as for `submit`.
+   * @param iterable The items; further iterables are further parameters, and the last argument may be options.
+   * @returns The results.
+   * @throws {RuntimeError} After `shutdown`.
+   * @throws {PicklingError} When the function or an item cannot travel.
+   */
+  map<A, R>(
+    fn: (a: A) => R,
+    iterable: AnyIterable<A>,
+    options?: MapOptions,
+  ): AsyncIterableIterator<Awaited<R>>;
+  /** The same for several iterables. */
+  map<A, B, R>(
+    fn: (a: A, b: B) => R,
+    a: AnyIterable<A>,
+    b: AnyIterable<B>,
+    options?: MapOptions,
+  ): AsyncIterableIterator<Awaited<R>>;
+  /** The same for several iterables. */
+  map<A, B, C, R>(
+    fn: (a: A, b: B, c: C) => R,
+    a: AnyIterable<A>,
+    b: AnyIterable<B>,
+    c: AnyIterable<C>,
+    options?: MapOptions,
+  ): AsyncIterableIterator<Awaited<R>>;
+  /** The same for any number of iterables. */
+  map<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    ...rest: [...Iterables<A>, MapOptions?]
+  ): AsyncIterableIterator<Awaited<R>>;
+  map(
+    fn: (...args: never[]) => unknown,
+    ...rest: unknown[]
+  ): AsyncIterableIterator<never> {
+    const { sources, options } = mapArguments(rest);
+    const results = new MapIterator(
+      fn,
+      sources,
+      options,
+      (fn, args, chunk) => this._send(fn, args, chunk),
+    );
+    return results as AsyncIterableIterator<never>;
+  }
+
+  /** Submits one call, or a chunk of calls. @internal */
+  protected _send(
+    fn: (...args: never[]) => unknown,
+    args: unknown[],
+    chunk: 0 | 1,
+  ): Future<unknown> {
+    if (chunk === 1) throw new TypeError("This executor does not take chunks");
+    return this.submit(fn as (...args: unknown[]) => unknown, ...args);
+  }
+
+  /**
+   * Takes no more calls, and frees what the executor holds once those it has are done.
+   *
+   * @param options `wait: false` returns at once; `cancelFutures: true` cancels the calls that have not started.
+   */
+  abstract shutdown(options?: ShutdownOptions): Promise<void>;
+
+  /** Leaving an `await using` block: {@linkcode Executor.shutdown}, and waits for all calls. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown();
+  }
+}
+
+/** Options of `shutdown`. */
+export interface ShutdownOptions {
+  /** Whether to wait for the calls; `true` by default. */
+  wait?: boolean;
+  /** Whether to cancel the calls that have not started; `false` by default. */
+  cancelFutures?: boolean;
+}

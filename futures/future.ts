@@ -1,0 +1,362 @@
+/**
+ * {@linkcode Future}.
+ *
+ * @module
+ */
+import {
+  type Limit,
+  limitOf,
+  refuse,
+  remaining,
+  TimeoutError,
+  type WaitOptions,
+} from "../threading/_core/mod.ts";
+import { Event } from "../threading/mod.ts";
+import { CancelledError, InvalidStateError, RuntimeError } from "./errors.ts";
+
+/** How a future stands. Only the arrows of CPython's documentation lead from one to another. */
+type State<T> =
+  | { readonly at: "pending" }
+  | { readonly at: "running" }
+  /** `notified`: whoever would run it has been told. */
+  | { readonly at: "cancelled"; readonly notified: boolean }
+  | { readonly at: "finished"; readonly value: T }
+  | { readonly at: "failed"; readonly error: unknown };
+
+/** What an executor does for the futures of its tasks. */
+export interface Origin {
+  /** Whether a worker has the task. */
+  running(): boolean;
+  /** Takes the task back; `false` when a worker has it. */
+  cancel(): boolean;
+  /**
+   * Blocks until news of some task has come in, or time has run out (`false`).
+   *
+   * @throws {RuntimeError} when it would wait for ever.
+   */
+  pump(limit: Limit): boolean;
+}
+
+/** Ties a future to an executor's task. */
+export let bind: <T>(future: Future<T>, origin: Origin) => void;
+/** Sets a future's outcome, whatever its executor knew of it. */
+export let conclude: <T>(
+  future: Future<T>,
+  outcome: { value: T } | { error: unknown },
+) => void;
+/** Calls `fn` when the future is done; unlike a callback of the user's it is called at once, and can be taken back. */
+export let whenDone: (future: Future<unknown>, fn: () => void) => () => void;
+/** Blocks until news of the future's executor has come in. */
+export let pump: (future: Future<unknown>, limit: Limit) => boolean;
+/** Whether the future's task failed, and was not cancelled. */
+export let hasFailed: (future: Future<unknown>) => boolean;
+
+/**
+ * The result of a call that has not ended yet. `await future` gives the result or throws the error.
+ *
+ * - Executors make futures; `new Future()` is for those who write one.
+ * - A future that nobody looks at is never an unhandled rejection: its error stays in it.
+ * - Callbacks are called in the order in which they were added, in the thread that has the future.
+ *
+ * Stands for Python's {@link https://docs.python.org/3.14/library/concurrent.futures.html#future-objects | concurrent.futures.Future}.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Future } from "@batteries/concurrent/futures";
+ *
+ * const future = new Future<number>();
+ * future.setResult(42);
+ * assertEquals(await future, 42);
+ * ```
+ *
+ * @typeParam T The result.
+ */
+export class Future<T> implements PromiseLike<T> {
+  #state: State<T> = { at: "pending" };
+  #origin: Origin | undefined;
+  /** Who waits goes on before callbacks are called, as in Python. Most futures have one waiter and no callback. */
+  #waiters: Set<() => void> | undefined;
+  #callbacks: ((future: Future<T>) => void)[] | undefined;
+
+  static {
+    refuse(
+      Future,
+      "a Future belongs to the thread that submitted the task; send the result instead",
+    );
+    bind = (future, origin) => {
+      future.#origin = origin;
+    };
+    conclude = (future, outcome) => {
+      if (future.done()) return;
+      future.#end(
+        "value" in outcome
+          ? { at: "finished", value: outcome.value }
+          : { at: "failed", error: outcome.error },
+      );
+    };
+    whenDone = (future, fn) => {
+      if (future.done()) {
+        fn();
+        return () => {};
+      }
+      (future.#waiters ??= new Set()).add(fn);
+      return () => future.#waiters?.delete(fn);
+    };
+    pump = (future, limit) => future.#pump(limit);
+    hasFailed = (future) => future.#state.at === "failed";
+  }
+
+  /**
+   * Takes the call back, if it has not started.
+   *
+   * @returns Whether it is cancelled.
+   */
+  cancel(): boolean {
+    const { at } = this.#state;
+    if (at === "cancelled") return true;
+    if (at !== "pending" || this.#origin?.cancel() === false) return false;
+    this.#end({ at: "cancelled", notified: this.#origin !== undefined });
+    return true;
+  }
+
+  /** Whether the call was cancelled. */
+  cancelled(): boolean {
+    return this.#state.at === "cancelled";
+  }
+
+  /** Whether the call is running now. */
+  running(): boolean {
+    return this.#state.at === "running" ||
+      (this.#state.at === "pending" && this.#origin?.running() === true);
+  }
+
+  /** Whether the call has ended, or was cancelled. */
+  done(): boolean {
+    return this.#state.at !== "pending" && this.#state.at !== "running";
+  }
+
+  /**
+   * Waits for the result.
+   *
+   * @param options How long to wait.
+   * @returns The result.
+   * @throws {TimeoutError} When time ran out. The call goes on.
+   * @throws {CancelledError} When the call was cancelled.
+   * @throws What the call threw; the signal's reason, when it is aborted.
+   */
+  async result(options?: WaitOptions): Promise<T> {
+    await this.#wait(limitOf(options, "Future.result"));
+    return this.#value();
+  }
+
+  /**
+   * As {@linkcode Future.result}, blocking the calling thread. `signal` is looked at once, at the call.
+   *
+   * @param options How long to wait.
+   * @returns The result.
+   * @throws {TimeoutError} When time ran out. The call goes on.
+   * @throws {CancelledError} When the call was cancelled.
+   * @throws {RuntimeError} When the wait could never end.
+   * @throws What the call threw.
+   */
+  resultSync(options?: WaitOptions): T {
+    this.#waitSync(limitOf(options, "Future.resultSync"));
+    return this.#value();
+  }
+
+  /**
+   * Waits for the call to end.
+   *
+   * @param options How long to wait.
+   * @returns What the call threw, or `null`.
+   * @throws {TimeoutError} When time ran out. The call goes on.
+   * @throws {CancelledError} When the call was cancelled.
+   * @throws The signal's reason, when it is aborted.
+   */
+  async exception(options?: WaitOptions): Promise<Error | null> {
+    await this.#wait(limitOf(options, "Future.exception"));
+    return this.#error();
+  }
+
+  /**
+   * As {@linkcode Future.exception}, blocking the calling thread. `signal` is looked at once, at the call.
+   *
+   * @param options How long to wait.
+   * @returns What the call threw, or `null`.
+   * @throws {TimeoutError} When time ran out. The call goes on.
+   * @throws {CancelledError} When the call was cancelled.
+   * @throws {RuntimeError} When the wait could never end.
+   */
+  exceptionSync(options?: WaitOptions): Error | null {
+    this.#waitSync(limitOf(options, "Future.exceptionSync"));
+    return this.#error();
+  }
+
+  /**
+   * Calls a function when the call has ended or was cancelled; at once when that is so already. An error in it is reported and ends
+   * nothing.
+   *
+   * @param fn What to call, with the future.
+   * @throws {TypeError} When `fn` is not a function.
+   */
+  addDoneCallback(fn: (future: Future<T>) => void): void {
+    if (typeof fn !== "function") {
+      throw new TypeError(`Cannot add a callback: it must be a function, got ${typeof fn}`);
+    }
+    if (this.done()) this.#call(fn);
+    else (this.#callbacks ??= []).push(fn);
+  }
+
+  /**
+   * For executors: the call is about to start.
+   *
+   * @returns `false` when it was cancelled, and must not start.
+   * @throws {InvalidStateError} When it was asked before, or the call has ended.
+   */
+  setRunningOrNotifyCancel(): boolean {
+    const state = this.#state;
+    if (state.at === "cancelled" && !state.notified) {
+      this.#state = { at: "cancelled", notified: true };
+      return false;
+    }
+    if (state.at !== "pending") throw this.#wrongState("start the call of");
+    this.#state = { at: "running" };
+    return true;
+  }
+
+  /**
+   * For executors: the call has returned.
+   *
+   * @param value What it returned.
+   * @throws {InvalidStateError} When it has ended already.
+   */
+  setResult(value: T): void {
+    if (this.done()) throw this.#wrongState("set the result of");
+    this.#end({ at: "finished", value });
+  }
+
+  /**
+   * For executors: the call has thrown.
+   *
+   * @param error What it threw.
+   * @throws {InvalidStateError} When it has ended already.
+   */
+  setException(error: Error): void {
+    if (this.done()) throw this.#wrongState("set the exception of");
+    this.#end({ at: "failed", error });
+  }
+
+  /** Makes `await future` work. */
+  then<R1 = T, R2 = never>(
+    onFulfilled?: ((value: T) => R1 | PromiseLike<R1>) | null,
+    onRejected?: ((reason: unknown) => R2 | PromiseLike<R2>) | null,
+  ): Promise<R1 | R2> {
+    return new Promise<T>((resolve, reject) => {
+      whenDone(this as Future<unknown>, () => {
+        const state = this.#state;
+        if (state.at === "finished") resolve(state.value);
+        else reject(state.at === "failed" ? state.error : this.#cancelledError());
+      });
+    }).then(onFulfilled, onRejected);
+  }
+
+  #wrongState(what: string): InvalidStateError {
+    return new InvalidStateError(`Cannot ${what} a future that is ${this.#state.at}`);
+  }
+
+  #end(state: State<T>): void {
+    this.#state = state;
+    const waiters = this.#waiters;
+    const callbacks = this.#callbacks;
+    this.#waiters = undefined;
+    this.#callbacks = undefined;
+    if (waiters !== undefined) { for (const waiter of waiters) waiter(); }
+    if (callbacks !== undefined) { for (const callback of callbacks) this.#call(callback); }
+  }
+
+  #call(callback: (future: Future<T>) => void): void {
+    try {
+      callback(this);
+    } catch (error) {
+      const text = `Exception in a callback of a Future:\n${
+        Deno.inspect(error, { colors: false })
+      }\n`;
+      Deno.stderr.writeSync(new TextEncoder().encode(text));
+    }
+  }
+
+  #value(): T {
+    const state = this.#state;
+    if (state.at === "finished") return state.value;
+    throw state.at === "failed" ? state.error : this.#cancelledError();
+  }
+
+  #error(): Error | null {
+    const state = this.#state;
+    if (state.at === "cancelled") throw this.#cancelledError();
+    return state.at === "failed" ? state.error as Error : null;
+  }
+
+  #cancelledError(): CancelledError {
+    return new CancelledError("The call was cancelled before it started");
+  }
+
+  async #wait(limit: Limit): Promise<void> {
+    if (this.done()) return;
+    if (limit.deadline === -Infinity) throw notInTime();
+    await new Promise<void>((resolve, reject) => {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const leave = () => {
+        forget();
+        clearTimeout(timer);
+        limit.signal?.removeEventListener("abort", onAbort);
+      };
+      const onAbort = () => {
+        leave();
+        reject(limit.signal!.reason);
+      };
+      const onTimer = () => {
+        const left = remaining(limit.deadline);
+        if (left > 0) {
+          timer = setTimeout(onTimer, Math.min(left, 2 ** 31 - 1));
+          return;
+        }
+        leave();
+        reject(notInTime());
+      };
+      const forget = whenDone(this as Future<unknown>, () => {
+        leave();
+        resolve();
+      });
+      limit.signal?.addEventListener("abort", onAbort);
+      if (limit.deadline !== Infinity) onTimer();
+    });
+  }
+
+  #waitSync(limit: Limit): void {
+    while (!this.done()) {
+      if (limit.deadline === -Infinity || !this.#pump(limit)) {
+        if (this.done()) return;
+        throw notInTime();
+      }
+    }
+  }
+
+  #pump(limit: Limit): boolean {
+    if (this.#origin !== undefined) return this.#origin.pump(limit);
+    if (limit.deadline === Infinity) {
+      throw new RuntimeError(
+        "Cannot wait for the future: only this thread can set its result, and it would be blocked for ever",
+      );
+    }
+    const left = remaining(limit.deadline);
+    // Nobody sets it: a sleep, in which the main thread goes on serving its threads.
+    if (left > 0) new Event().waitSync({ timeout: left });
+    return false;
+  }
+}
+
+function notInTime(): TimeoutError {
+  return new TimeoutError("The call did not end in time");
+}

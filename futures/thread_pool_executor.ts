@@ -1,0 +1,186 @@
+/**
+ * {@linkcode ThreadPoolExecutor} and {@linkcode InterpreterPoolExecutor}.
+ *
+ * @module
+ */
+import { locate } from "../threading/_core/mod.ts";
+import { Pool, type Times } from "./_pool.ts";
+import { Executor, type ShutdownOptions } from "./executor.ts";
+import type { Future } from "./future.ts";
+
+/** Options of {@linkcode ThreadPoolExecutor}. */
+export interface ThreadPoolExecutorOptions {
+  /** The most threads; by default the number of processors plus 4, and 32 at most. */
+  maxWorkers?: number;
+  /** What the threads' names begin with. */
+  threadNamePrefix?: string;
+  /** An exported function that each thread calls first. When it throws, the pool is broken. */
+  // deno-lint-ignore no-explicit-any
+  initializer?: (...args: any[]) => unknown;
+  /** What the initializer is called with. */
+  initargs?: unknown[];
+}
+
+/** Times in milliseconds of tasks that have ended. */
+export interface TimeStats {
+  /** How many tasks. */
+  count: number;
+  /** Their mean; 0 without tasks. */
+  mean: number;
+  /** The shortest; 0 without tasks. */
+  min: number;
+  /** The longest; 0 without tasks. */
+  max: number;
+}
+
+/** How an executor does. */
+export interface ExecutorStats {
+  /** Threads that were started. */
+  workers: number;
+  /** Tasks that run now. */
+  busy: number;
+  /** Tasks that wait for a thread. */
+  queued: number;
+  /** Tasks that have ended well. */
+  done: number;
+  /** Tasks that have failed. */
+  failed: number;
+  /** How long tasks ran. */
+  runTime: TimeStats;
+  /** How long tasks waited, and travelled. */
+  waitTime: TimeStats;
+}
+
+let executors = 0;
+
+/**
+ * Runs calls of exported functions in threads that it keeps for them.
+ *
+ * - Threads start when there is work and no free one, up to `maxWorkers`, and are used again. An executor that is never used costs
+ *   nothing; one that is forgotten does not keep the program alive once its calls are done.
+ * - Arguments and results are copied, but for shareable objects. What cannot travel fails alone.
+ * - A call runs in a copy of its submitter's context.
+ *
+ * Stands for Python's {@link https://docs.python.org/3.14/library/concurrent.futures.html#threadpoolexecutor | concurrent.futures.ThreadPoolExecutor}.
+ *
+ * @example
+ * ```ts no-eval
+ * import { ThreadPoolExecutor } from "@batteries/concurrent/futures";
+ *
+ * export function isPrime(n: number): boolean {
+ *   for (let i = 2; i * i <= n; i++) if (n % i === 0) return false;
+ *   return n > 1;
+ * }
+ *
+ * if (import.meta.main) {
+ *   await using executor = new ThreadPoolExecutor();
+ *   console.log(await executor.submit(isPrime, 97));
+ *   for await (const prime of executor.map(isPrime, [1, 2, 3, 4])) console.log(prime);
+ * }
+ * ```
+ */
+export class ThreadPoolExecutor extends Executor {
+  readonly #pool: Pool;
+
+  /**
+   * Makes an executor.
+   *
+   * @param options Its options, or the most threads.
+   * @throws {TypeError} When an option has the wrong type.
+   * @throws {RangeError} When `maxWorkers` is not an integer of at least 1.
+   * @throws {PicklingError} When the initializer cannot travel.
+   */
+  constructor(options: number | ThreadPoolExecutorOptions = {}) {
+    super();
+    const given = typeof options === "number" ? { maxWorkers: options } : options;
+    if (typeof given !== "object" || given === null) {
+      throw new TypeError("Cannot make an executor: options must be a number or an object");
+    }
+    const name = new.target.name;
+    const { initializer, initargs, threadNamePrefix } = given;
+    if (initializer !== undefined) locate(initializer, "use as an initializer", new.target);
+    if (initargs !== undefined && !Array.isArray(initargs)) {
+      throw new TypeError("Cannot make an executor: initargs must be an array");
+    }
+    if (threadNamePrefix !== undefined && typeof threadNamePrefix !== "string") {
+      throw new TypeError(
+        `Cannot make an executor: threadNamePrefix must be a string, got ${typeof threadNamePrefix}`,
+      );
+    }
+    if ("memoryLimit" in given && given.memoryLimit !== undefined) {
+      throw new TypeError(
+        "Cannot make an executor with a memoryLimit: threads cannot be capped yet",
+      );
+    }
+    this.#pool = new Pool({
+      maxWorkers: workersOf(given.maxWorkers),
+      prefix: threadNamePrefix || `${name}-${executors++}`,
+      initializer,
+      initargs: initargs ?? [],
+    });
+  }
+
+  /** See {@linkcode Executor.submit}. */
+  submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
+    const door = ThreadPoolExecutor.prototype.submit;
+    return this.#pool.submit(fn, args, 0, door) as Future<Awaited<R>>;
+  }
+
+  /** Submits one call, or a chunk of calls. @internal */
+  protected override _send(
+    fn: (...args: never[]) => unknown,
+    args: unknown[],
+    chunk: 0 | 1,
+  ): Future<unknown> {
+    return this.#pool.submit(fn, args, chunk, Executor.prototype.map);
+  }
+
+  /** How the executor does. */
+  stats(): ExecutorStats {
+    const pool = this.#pool;
+    const { pending, running } = pool.count();
+    return {
+      workers: pool.workers,
+      busy: running,
+      queued: pending - running,
+      done: pool.done,
+      failed: pool.failed,
+      runTime: statsOf(pool.runTime),
+      waitTime: statsOf(pool.waitTime),
+    };
+  }
+
+  /** See {@linkcode Executor.shutdown}. */
+  async shutdown(options: ShutdownOptions = {}): Promise<void> {
+    if (options.cancelFutures === true) this.#pool.cancelAll();
+    this.#pool.close();
+    if (options.wait !== false) await this.#pool.join();
+  }
+}
+
+/**
+ * The name that Python 3.14 gives to a pool whose threads have an interpreter each. Here every thread has: it is a
+ * {@linkcode ThreadPoolExecutor}.
+ *
+ * Stands for Python's {@link https://docs.python.org/3.14/library/concurrent.futures.html#interpreterpoolexecutor | concurrent.futures.InterpreterPoolExecutor}.
+ */
+export class InterpreterPoolExecutor extends ThreadPoolExecutor {}
+
+function workersOf(maxWorkers: number | undefined): number {
+  if (maxWorkers === undefined) return Math.min(32, navigator.hardwareConcurrency + 4);
+  if (typeof maxWorkers !== "number") {
+    throw new TypeError(
+      `Cannot make an executor: maxWorkers must be a number, got ${typeof maxWorkers}`,
+    );
+  }
+  if (!Number.isInteger(maxWorkers) || maxWorkers < 1) {
+    throw new RangeError(
+      `Cannot make an executor: maxWorkers must be an integer of at least 1, got ${maxWorkers}`,
+    );
+  }
+  return maxWorkers;
+}
+
+function statsOf({ count, total, min, max }: Times): TimeStats {
+  return { count, mean: count === 0 ? 0 : total / count, min: count === 0 ? 0 : min, max };
+}
