@@ -30,6 +30,13 @@ Deno.test("--allow-run with a list is enough for what the list names", async () 
   assertEquals(await deed("pipeline", "--allow-run=echo,cat"), ["hi\n", null, 0]);
 });
 
+Deno.test("Where a descriptor is not to be had, files are copied, with the same outcome", async () => {
+  const expected = ["1\n2\n3\n", "2\n3\n", "2\n3\n"];
+  const files = ["--allow-read", "--allow-write"];
+  assertEquals(await deed("files", "--allow-run=echo,cat", ...files), expected);
+  assertEquals(await deed("files", "--allow-run", ...files), expected);
+});
+
 Deno.test("A missing permission is NotCapable and named, with the program", async () => {
   const expect = async (name: string, flags: string[], ...words: string[]) => {
     const error = await deed(name, ...flags) as { name: string; message: string };
