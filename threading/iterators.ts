@@ -17,6 +17,7 @@ import {
   unpack,
 } from "./_core/mod.ts";
 import { ThreadError } from "./errors.ts";
+import { atThreadChange, currentThread, getIdent } from "./thread.ts";
 
 /** Gives the next item of the source. */
 type Pull = () => Promise<IteratorResult<unknown>>;
@@ -24,15 +25,22 @@ type Pull = () => Promise<IteratorResult<unknown>>;
 /** An iterator as it travels: who has it, and its name there. */
 interface Sent {
   readonly owner: number;
+  /** The number of the thread that the owner was. */
+  readonly thread: number;
   readonly id: string;
 }
 
 /** Sources of this thread that were sent to others and are not exhausted. */
 const shared = new Map<string, SerializedIterator<unknown>>();
+atThreadChange((ident) => {
+  for (const [id, iterator] of shared) if (iterator.madeBy !== ident) shared.delete(id);
+});
 
 class SerializedIterator<T> implements AsyncIterableIterator<T> {
   readonly #pull: Pull;
   #sent: Sent | undefined;
+  /** Whether the source is in another thread. */
+  readonly #remote: boolean;
   /** The call that is in progress; the next one begins when it has ended. */
   #last: Promise<unknown> = Promise.resolve();
   #done = false;
@@ -40,6 +48,7 @@ class SerializedIterator<T> implements AsyncIterableIterator<T> {
   constructor(pull: Pull, sent?: Sent) {
     this.#pull = pull;
     this.#sent = sent;
+    this.#remote = sent !== undefined;
   }
 
   static {
@@ -53,10 +62,15 @@ class SerializedIterator<T> implements AsyncIterableIterator<T> {
 
   #share(): Sent {
     if (this.#sent === undefined) {
-      this.#sent = { owner: here().agent, id: crypto.randomUUID() };
+      this.#sent = { owner: here().agent, thread: getIdent(), id: crypto.randomUUID() };
       if (!this.#done) shared.set(this.#sent.id, this);
     }
     return this.#sent;
+  }
+
+  /** The thread that has the source, once others know the iterator. */
+  get madeBy(): number | undefined {
+    return this.#sent?.thread;
   }
 
   next(): Promise<IteratorResult<T>> {
@@ -67,13 +81,14 @@ class SerializedIterator<T> implements AsyncIterableIterator<T> {
 
   async #next(): Promise<IteratorResult<unknown>> {
     if (this.#done) return { done: true, value: undefined };
-    let ended = true;
+    // A source that has thrown is exhausted, as a generator is. Of one elsewhere only its owner knows: it may be that just this item
+    // could not travel.
+    let ended = !this.#remote;
     try {
       const result = await this.#pull();
       ended = result.done === true;
       return result;
     } finally {
-      // A source that has thrown is exhausted, as a generator is.
       if (ended) this.#end();
     }
   }
@@ -226,10 +241,20 @@ export function concurrentTee<T>(
   });
 }
 
-/** A letter about an iterator: a consumer asks for an item, its owner answers. */
-type Message =
-  | { readonly kind: "next"; readonly id: string; readonly call: number }
-  | { readonly kind: "answer"; readonly call: number; readonly outcome: Outcome };
+/** A letter about an iterator: a consumer asks for an item … */
+interface NextMessage {
+  readonly kind: "next";
+  readonly id: string;
+  readonly thread: number;
+  readonly call: number;
+}
+
+/** … and its owner answers. */
+interface AnswerMessage {
+  readonly kind: "answer";
+  readonly call: number;
+  readonly outcome: Outcome;
+}
 
 interface Call {
   resolve(result: IteratorResult<unknown>): void;
@@ -245,28 +270,28 @@ function reviveIterator(sent: Sent): SerializedIterator<unknown> {
   return own ?? new SerializedIterator(() => ask(sent), sent);
 }
 
-function ask({ owner, id }: Sent): Promise<IteratorResult<unknown>> {
+function ask({ owner, thread, id }: Sent): Promise<IteratorResult<unknown>> {
   const site = here();
   const call = ++lastCall;
   site.hold();
   return new Promise<IteratorResult<unknown>>((resolve, reject) => {
     calls.set(call, { resolve, reject });
-    mail(owner, { kind: "next", id, call });
+    mail(owner, { kind: "next", id, thread, call });
   }).finally(() => site.unhold());
 }
 
-function mail(to: number, message: Message): void {
+function mail(to: number, message: NextMessage | AnswerMessage): void {
   post({ handler: import.meta.url, message, to, from: here().agent });
 }
 
 /** A letter has come. */
 export async function receive(letter: unknown, from: number, returned: boolean): Promise<void> {
-  const message = letter as Message;
+  const message = letter as NextMessage | AnswerMessage;
   if (message.kind === "next") {
-    if (!returned) return await answer(message.id, message.call, from);
-    return calls.get(message.call)?.reject(
-      new ThreadError("Cannot read the iterator: the thread that made it has ended"),
-    );
+    if (!returned) return await answer(message, from);
+    calls.get(message.call)?.reject(ownerHasEnded());
+    calls.delete(message.call);
+    return;
   }
   const call = calls.get(message.call);
   if (returned || call === undefined) return;
@@ -280,13 +305,19 @@ export async function receive(letter: unknown, from: number, returned: boolean):
   }
 }
 
-async function answer(id: string, call: number, to: number): Promise<void> {
+async function answer({ id, thread, call }: NextMessage, to: number): Promise<void> {
   let outcome: Outcome;
   try {
+    // The worker outlives its threads: it may be waiting for the next one, or be that one already.
+    if (thread !== getIdent() || !currentThread().isAlive()) throw ownerHasEnded();
     const result = await shared.get(id)?.next() ?? { done: true, value: undefined };
     outcome = { ok: true, value: pack(result, "send an item of an iterator with", receive) };
   } catch (error) {
     outcome = { ok: false, error: encodeError(error) };
   }
   mail(to, { kind: "answer", call, outcome });
+}
+
+function ownerHasEnded(): ThreadError {
+  return new ThreadError("Cannot read the iterator: the thread that made it has ended");
 }

@@ -18,8 +18,14 @@ const sentAway = new Map<string, WeakRef<Local>>();
 const collected = new FinalizationRegistry<string>((id) => sentAway.delete(id));
 const identifiers = new WeakMap<Local, string>();
 
-atThreadChange(() => {
+/** The thread that this worker is. */
+let tenant = 0;
+
+atThreadChange((ident) => {
+  // What modules set while they are loaded is not the thread's either: the next one of this worker would not see it.
   values = new WeakMap();
+  if (ident === tenant) return;
+  tenant = ident;
   arrived = new Map();
 });
 

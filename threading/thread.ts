@@ -389,7 +389,7 @@ function view<A extends unknown[]>(
 
 let current: Thread | undefined;
 /** What is to be undone when the thread that this worker runs has ended. */
-const endings: (() => void)[] = [];
+const endings: ((ident: number) => void)[] = [];
 
 /** This worker becomes a thread. */
 export function becomeThread<A extends unknown[]>(
@@ -397,7 +397,7 @@ export function becomeThread<A extends unknown[]>(
   type?: typeof Thread,
   options?: ThreadOptions<A>,
 ): Thread<A> {
-  for (const ending of endings) ending();
+  for (const ending of endings) ending(entry.ident);
   known.clear();
   const thread = view(entry, type, options);
   current = thread;
@@ -405,8 +405,11 @@ export function becomeThread<A extends unknown[]>(
   return thread;
 }
 
-/** Calls `ending` whenever this worker stops being one thread and becomes another. */
-export function atThreadChange(ending: () => void): void {
+/**
+ * Calls `ending` with the number of the next thread whenever this worker stops being one thread and becomes another; and once more,
+ * with the same number, when that one's modules and arguments are loaded.
+ */
+export function atThreadChange(ending: (ident: number) => void): void {
   endings.push(ending);
 }
 
