@@ -50,7 +50,7 @@ function currentFlow(): number {
 }
 
 /** What {@linkcode RLock} remembers while a condition waits. */
-export interface RLockHold {
+interface RLockHold {
   readonly flow: number;
   readonly count: number;
 }
@@ -225,19 +225,21 @@ export class RLock {
   }
 
   /** For conditions: lets go of the lock however often it was acquired. @internal */
-  _releaseSave(): RLockHold {
-    const saved = { flow: this.#words[FLOW], count: this.#words[COUNT] };
+  _releaseSave(): unknown {
+    const saved: RLockHold = { flow: this.#words[FLOW], count: this.#words[COUNT] };
     this.#letGo();
     return saved;
   }
 
   /** For conditions: undoes {@linkcode RLock._releaseSave}. @internal */
-  async _acquireRestore(saved: RLockHold): Promise<void> {
+  async _acquireRestore(hold: unknown): Promise<void> {
+    const saved = hold as RLockHold;
     if (!this.#reenter(saved)) await this.#acquire(saved.flow, saved.count, FOREVER);
   }
 
   /** For conditions: undoes {@linkcode RLock._releaseSave}. @internal */
-  _acquireRestoreSync(saved: RLockHold): void {
+  _acquireRestoreSync(hold: unknown): void {
+    const saved = hold as RLockHold;
     if (this.#reenter(saved)) return;
     this.#acquireSync(saved.count, FOREVER);
     this.#words[FLOW] = saved.flow;
