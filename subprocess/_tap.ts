@@ -37,6 +37,9 @@ export class Tap {
   readonly #reader: ReadableStreamBYOBReader;
   readonly #hold: Hold;
   #stream: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
+  /** A read that the user has begun and given up: what it brings goes into the user's stream, past everybody else. */
+  #astray = false;
+  #pulling = false;
 
   constructor(raw: ReadableStream<Uint8Array<ArrayBuffer>>, hold: Hold) {
     this.#reader = raw.getReader({ mode: "byob" });
@@ -59,7 +62,10 @@ export class Tap {
           asked.byteOffset,
           asked.byteLength,
         );
+        this.#pulling = true;
         const { value, done } = await this.read(view);
+        this.#pulling = false;
+        if (!this.#stream!.locked) this.#astray = true;
         if (done) controller.close();
         // A closed stream answers with an empty view of the same buffer; a cancelled read has lost it.
         if (value !== undefined) request.respondWithNewView(value);
@@ -68,7 +74,7 @@ export class Tap {
     };
     this.#stream = new ReadableStream(source);
     ends.set(this.#stream, () => {
-      const at = end();
+      const at = this.#pulling || this.#astray ? undefined : end();
       return at && { ...at, close: () => void this.cancel() };
     });
     return this.#stream;
@@ -95,6 +101,10 @@ export class Tap {
   async drain(
     take: (piece: Uint8Array<ArrayBuffer>) => boolean | Promise<void>,
   ): Promise<void> {
+    if (this.#pulling || this.#astray) {
+      for await (const piece of this.#stream!) await take(piece.slice());
+      return;
+    }
     let view = new Uint8Array(CHUNK);
     for (;;) {
       const { value, done } = await this.read(view);

@@ -137,6 +137,38 @@ Deno.test("Popen.communicate: what was written before comes first", async () => 
   assertEquals(await child.communicate({ input: "split" }), ["banana split", null]);
 });
 
+Deno.test("Popen.communicate and pipelines: what a read that was given up brings is not lost", async () => {
+  const giveUp = async (child: Popen) => {
+    const reader = child.stdout!.getReader();
+    const read = reader.read();
+    reader.releaseLock();
+    await assertRejects(() => read, TypeError);
+  };
+  for (const first of ["a", ""]) {
+    const child = new Popen(["cat"], { stdin: PIPE, stdout: PIPE, text: true });
+    await giveUp(child);
+    if (first !== "") {
+      const writer = child.stdin!.getWriter();
+      await writer.write(bytes(first));
+      writer.releaseLock();
+      await child.wait({ timeout: 20 }).catch(() => {}); // The given-up read takes it now, or communicate meets it.
+    }
+    assertEquals(await child.communicate({ input: "bc" }), [`${first}bc`, null]);
+    const left = new Popen("read line; echo $line; cat", {
+      shell: true,
+      stdin: PIPE,
+      stdout: PIPE,
+    });
+    await giveUp(left);
+    const right = new Popen(["cat"], { stdin: left.stdout, stdout: PIPE, text: true });
+    const writer = left.stdin!.getWriter();
+    await writer.write(bytes("one\ntwo\n"));
+    await writer.close();
+    assertEquals(await right.communicate(), ["one\ntwo\n", null]);
+    assertEquals(await left.wait(), 0);
+  }
+});
+
 Deno.test("Popen.communicate: after TimeoutExpired it is called again and nothing is lost", async () => {
   const gate = await running("cat"); // Its output is the signal to go on.
   const input = new Uint8Array(1_000_000).map((_, i) => i * 31);
