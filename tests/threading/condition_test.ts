@@ -1,9 +1,75 @@
-import { Condition, Lock, RLock } from "@batteries/concurrent/threading";
+import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
+import { Context } from "@batteries/concurrent/contextvars";
+import { Condition, Lock, RLock, ThreadError } from "@batteries/concurrent/threading";
 import { testCondition } from "../contracts/condition.ts";
+import { settled } from "../contracts/world.ts";
 import { threads } from "./_world.ts";
 
 testCondition(threads, {
   condition: (lock) => new Condition(lock as Lock | RLock | undefined),
   lock: () => new Lock(),
   rlock: () => new RLock(),
+});
+
+Deno.test("threading Condition: a flow that waits on an RLock owns it again, as deep as before, and nobody else does", async () => {
+  const condition = new Condition();
+  let waits = false;
+  const waiter = new Context().run(async () => {
+    await condition.acquire();
+    await condition.acquire();
+    waits = true;
+    assertEquals(await condition.wait(), true);
+    assert(condition.locked());
+    // Another flow of this thread owns nothing.
+    new Context().run(() => assertThrows(() => condition.release(), ThreadError));
+    condition.release();
+    assert(condition.locked());
+    condition.release();
+  });
+  const notifier = new Context().run(async () => {
+    await condition.acquire();
+    assert(waits);
+    condition.notify();
+    // Notified, but the lock is this flow's until it lets go.
+    assertEquals(await condition.acquire({ timeout: 0 }), true);
+    condition.release();
+    condition.release();
+  });
+  await Promise.all([waiter, notifier]);
+  assertFalse(condition.locked());
+});
+
+Deno.test("threading Condition: waitSync under a hold of an async flow gives it back to that flow", async () => {
+  const condition = new Condition();
+  await condition.acquire();
+  await condition.acquire();
+  assertEquals(condition.waitSync({ timeout: 1 }), false);
+  assertEquals(await condition.acquire({ timeout: 0 }), true);
+  for (let i = 0; i < 3; i++) condition.release();
+  assertFalse(condition.locked());
+});
+
+Deno.test("threading Condition: flows that wait on one RLock come back one by one and leave it free", async () => {
+  const condition = new Condition();
+  let inside = 0;
+  let back = 0;
+  const flows = Array.from({ length: 5 }, () =>
+    new Context().run(async () => {
+      await condition.acquire();
+      await condition.acquire();
+      assertEquals(await condition.wait(), true);
+      assertEquals(++inside, 1);
+      await settled(Promise.resolve());
+      inside--;
+      back++;
+      condition.release();
+      condition.release();
+    }));
+  // They enter one after the other: who holds the lock once all have asked for it, finds all of them waiting.
+  await condition.acquire();
+  condition.notifyAll();
+  condition.release();
+  await Promise.all(flows);
+  assertEquals(back, 5);
+  assertFalse(condition.locked());
 });
