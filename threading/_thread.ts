@@ -22,6 +22,8 @@
  *
  * @module
  */
+// Runs in threads only; see the same kind of import in _core/mod.ts.
+import "./_start.ts";
 import { ThreadError } from "./errors.ts";
 import { ThreadExit } from "./except_hook.ts";
 import { Lock } from "./lock.ts";

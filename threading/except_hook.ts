@@ -126,7 +126,7 @@ export async function reportException(value: unknown, thread: Thread | null): Pr
   const args = new ExceptHookArgs(type, value, stack, thread);
   try {
     // Without awaiting what is not a promise: the thread may be on its way out.
-    const told = (hook?.fn ?? excepthook)(args);
+    const told: unknown = (hook?.fn ?? excepthook)(args);
     if (told instanceof Promise) await told;
   } catch (error) {
     print("Exception in threading.excepthook:", error);

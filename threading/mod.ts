@@ -34,6 +34,8 @@
  *
  * @module
  */
+// Runs in threads only; see the same kind of import in _core/mod.ts.
+import "./_start.ts";
 export { type AcquireOptions, task, TIMEOUT_MAX, type WaitOptions } from "./_core/mod.ts";
 export { Barrier, type BarrierOptions } from "./barrier.ts";
 export { Condition } from "./condition.ts";

@@ -36,26 +36,49 @@ let job: Job | undefined;
 let handler: Handler | undefined;
 let left = false;
 
-scope.addEventListener("message", (event) => {
-  // The user's code may dispatch events here, and listen: neither is to meet ours.
-  if (!event.isTrusted) return;
-  event.stopImmediatePropagation();
-  const { data } = event;
-  switch (data.kind) {
-    case "place":
-      settleHere(data.ground, data.agent);
-      setMainModule(data.mainModule);
-      return takePlace(data.mainModule, data.key);
-    case "job":
-      takePort(data.port);
-      return void work(data.job);
-    case "letter":
-      return void open(data.letter);
-    case "retire":
-      leave();
-      return close();
-  }
-});
+const close = scope.close?.bind(globalThis);
+
+// This module is a worker's main module; everywhere else it is only there to be loaded, see mod.ts.
+if (import.meta.main) listen();
+
+function listen(): void {
+  scope.addEventListener("message", (event) => {
+    // The user's code may dispatch events here, and listen: neither is to meet ours.
+    if (!event.isTrusted) return;
+    event.stopImmediatePropagation();
+    const { data } = event;
+    switch (data.kind) {
+      case "place":
+        settleHere(data.ground, data.agent);
+        setMainModule(data.mainModule);
+        return takePlace(data.mainModule, data.key);
+      case "job":
+        takePort(data.port);
+        return void work(data.job);
+      case "letter":
+        return void open(data.letter);
+      case "retire":
+        leave();
+        return close();
+    }
+  });
+
+  scope.close = () => {
+    leave();
+    close();
+  };
+  // Deno.exit and process.exit in a worker end the worker and tell nobody but its own listeners.
+  scope.addEventListener("unload", leave);
+
+  scope.addEventListener("error", (event) => {
+    event.preventDefault();
+    report(event.error ?? new Error(event.message));
+  });
+  scope.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    report(event.reason);
+  });
+}
 
 async function work(next: Job): Promise<void> {
   job = next;
@@ -86,23 +109,6 @@ function leave(): void {
     if (job !== undefined) finish(job.thread);
   });
 }
-
-const close = scope.close.bind(globalThis);
-scope.close = () => {
-  leave();
-  close();
-};
-// Deno.exit and process.exit in a worker end the worker and tell nobody but its own listeners.
-scope.addEventListener("unload", leave);
-
-scope.addEventListener("error", (event) => {
-  event.preventDefault();
-  report(event.error ?? new Error(event.message));
-});
-scope.addEventListener("unhandledrejection", (event) => {
-  event.preventDefault();
-  report(event.reason);
-});
 
 async function report(error: unknown): Promise<void> {
   if (handler !== undefined) return await handler.report(error);
