@@ -157,7 +157,7 @@ export class Semaphore {
     if (!Number.isInteger(n) || n < 1) {
       throw new RangeError(`Cannot release ${n} permits: n must be an integer of at least 1`);
     }
-    if (n > MAX_PERMITS || !runSync(this.#cell.site, release(this.#cell, this.#rule, n))) {
+    if (n > MAX_PERMITS || !this.#give(n)) {
       throw new RangeError(
         `Cannot release ${n} permit${
           n === 1 ? "" : "s"
@@ -166,6 +166,16 @@ export class Semaphore {
         }; it was released more often than acquired`,
       );
     }
+  }
+
+  /** The fast path where nobody waits; whoever waits has set bit 0. */
+  #give(n: number): boolean {
+    const seen = Atomics.load(this.#words, STATE);
+    const given = this.#rule.give(seen, n);
+    if ((seen & 1) === 0 && given !== -1) {
+      if (Atomics.compareExchange(this.#words, STATE, seen, given) === seen) return true;
+    }
+    return runSync(this.#cell.site, release(this.#cell, this.#rule, n));
   }
 
   /**
