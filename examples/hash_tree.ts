@@ -194,8 +194,6 @@ async function main(): Promise<void> {
   );
   if (bar) clearBar();
 
-  const byPath = (a: { path: string }, b: { path: string }) =>
-    a.path < b.path ? -1 : Number(a.path > b.path);
   const good = results.filter(({ outcome }) => outcome === OUTCOMES[OK]).sort(byPath);
   for (const { path, outcome } of results) {
     if (outcome !== OUTCOMES[OK]) failed.push({ path, reason: outcome });
@@ -208,27 +206,35 @@ async function main(): Promise<void> {
     seconds: seconds(),
     threads,
   };
-
   if (json) {
     const list = good.map(({ path, size, sha256 }) => ({ path, size, sha256 }));
     console.log(JSON.stringify({ folder, ...sum, results: list, failures: failed }, null, 2));
   } else {
-    const width = good.reduce((widest, { size }) => Math.max(widest, `${size}`.length), 4);
-    const lines = [`${"sha256".padEnd(16)}  ${"size".padStart(width)}  path`];
-    for (const { path, size, sha256 } of good) {
-      lines.push(`${sha256.slice(0, 16)}  ${`${size}`.padStart(width)}  ${printable(path)}`);
-    }
-    lines.push(
+    printTable(good);
+    console.log(
       `${count(sum.files, "file")}, ${bytes(sum.bytes)} in ${sum.seconds.toFixed(2)} s, ` +
         `${rate(sum.bytes, sum.seconds)}, ${count(threads, "thread")}`,
     );
-    console.log(lines.join("\n"));
   }
   for (const { path, reason } of failed) console.error(`cannot read ${printable(path)}: ${reason}`);
   if (failed.length > 0) {
     console.error(`${count(failed.length, "path")} could not be read`);
     Deno.exitCode = 1;
   }
+}
+
+function byPath(a: { path: string }, b: { path: string }): number {
+  return a.path < b.path ? -1 : Number(a.path > b.path);
+}
+
+/** The path comes last, so that names of any script and length leave the columns alone. */
+function printTable(files: { path: string; size: number; sha256: string }[]): void {
+  const width = files.reduce((widest, { size }) => Math.max(widest, `${size}`.length), 4);
+  const lines = [`${"sha256".padEnd(16)}  ${"size".padStart(width)}  path`];
+  for (const { path, size, sha256 } of files) {
+    lines.push(`${sha256.slice(0, 16)}  ${`${size}`.padStart(width)}  ${printable(path)}`);
+  }
+  console.log(lines.join("\n"));
 }
 
 if (import.meta.main) await main();
