@@ -15,6 +15,7 @@ import {
   importInProgress,
   isLive,
   isMain,
+  joinsMain,
   launch,
   type Limit,
   limitOf,
@@ -310,6 +311,7 @@ export class Thread<A extends unknown[] = unknown[]> {
     if (key.ident === getIdent()) {
       throw new ThreadError(`Cannot join ${this.name}: a thread cannot wait for itself`);
     }
+    if (key.ident === MAIN_IDENT && isLive(key)) joinsMain();
     return isLive(key) ? (waiter) => finished(key, waiter, limit) : undefined;
   }
 

@@ -33,6 +33,12 @@ Deno.test("program: threads that were started by threads hold it, when main and 
   assertEquals(out.trim().split("\n").sort(), [1, 2, 3, 4, 5].map((n) => `end of thread ${n}`));
 });
 
+Deno.test("program: main has ended, for those who join it, when it has nothing left to do", async () => {
+  const { code, out, err } = await run("join_main.ts");
+  assertEquals([code, err], [0, ""]);
+  assertEquals(out, "end of main\n" + "end of thread, main is gone\n".repeat(2));
+});
+
 Deno.test("program: a thread that a daemon starts may hold it", async () => {
   await prints("outlive.ts", ["end of main", "end of the daemon's thread"], {
     args: ["daemon starts"],

@@ -19,7 +19,7 @@ import { freeAgent, makeAgent } from "./heap.ts";
 import { nudge, sleep } from "./park.ts";
 import type { Job, Keyed, Letter, ToMain, ToWorker } from "./protocol.ts";
 import { here, isMain } from "./site.ts";
-import { finish } from "./threads.ts";
+import { finish, finishMain } from "./threads.ts";
 import {
   A_NEWS,
   A_PARK,
@@ -71,12 +71,12 @@ export function post(letter: Letter): void {
   else tellMain({ kind: "letter", letter });
 }
 
-function tellMain(message: ToMain): void {
+function tellMain(message: ToMain, transfer: Transferable[] = []): void {
   const { ground, agent } = here();
   const port = toMain;
   // What goes on after a thread's end has only the way through the main thread's event loop.
   if (port === undefined) return send(() => postFromWorker({ key: ourKey, message }));
-  send(() => port.postMessage(message));
+  send(() => port.postMessage(message, transfer));
   Atomics.add(ground.words, agent + A_REQUESTS, 1);
   news();
 }
@@ -107,7 +107,7 @@ function begin(job: Job): void {
     throw error;
   }
   seat.running = { job, port };
-  if (!job.daemon) here().hold();
+  if (!job.daemon) holdForJob();
 }
 
 function give(seat: Seat, message: ToWorker, transfer: Transferable[] = []): void {
@@ -173,6 +173,44 @@ function setRef(worker: Worker, ref: boolean): void {
   (worker as unknown as Record<symbol, (ref: boolean) => void>)[refSymbol](ref);
 }
 
+/** How many jobs are running that are not daemons. */
+let holding = 0;
+/** Whether somebody waits for the main thread's end: then the event loop is left to come to its own end first. */
+let watching = false;
+
+function holdForJob(): void {
+  holding++;
+  if (!watching) here().hold();
+}
+
+function unholdForJob(): void {
+  holding--;
+  if (!watching) here().unhold();
+}
+
+/**
+ * Somebody joins the main thread, which has ended when its event loop has nothing left to do but to wait for threads:
+ * 1. those stop holding the event loop;
+ * 2. it runs dry, and Deno asks whether that is the end;
+ * 3. if threads are still running it is not: the main thread has finished, and they hold the event loop again.
+ */
+function watchForEnd(): void {
+  if (watching) return;
+  watching = true;
+  for (let i = 0; i < holding; i++) here().unhold();
+  addEventListener("beforeunload", (event) => {
+    watching = false;
+    for (let i = 0; i < holding; i++) here().hold();
+    finishMain();
+    if (holding > 0) event.preventDefault();
+  }, { once: true });
+}
+
+/** The caller, on another thread, is about to wait for the main thread's end. */
+export function joinsMain(): void {
+  tellMain({ kind: "joins main" });
+}
+
 let serving = false;
 
 /** Looks at what workers want: start what they ask for, deliver their letters, notice who is done. */
@@ -207,10 +245,15 @@ function handle(seat: Seat, message: ToMain): void {
       return beginFor(message.job);
     case "letter":
       return deliver(message.letter);
+    case "joins main":
+      return watchForEnd();
     case "deposit":
       return void deposits.set(message.id, message.value);
     case "withdraw":
       return hand(seat, message.id, message.keep);
+    case "discard":
+      findDeposit(message.id, seat);
+      return void deposits.delete(message.id);
   }
 }
 
@@ -241,14 +284,15 @@ function receive<T>(port: MessagePort): T | undefined {
 const deposits = new Map<number, unknown>();
 
 /**
- * Leaves a copy of `value` in the depot and gives its number, which one agent may {@linkcode withdraw} once.
+ * Leaves a copy of `value` in the depot, or what is in `transfer` itself, and gives its number, which one agent may
+ * {@linkcode withdraw} once.
  *
  * @throws {PicklingError} when structured clone does not carry it.
  */
-export function deposit(value: unknown): number {
+export function deposit(value: unknown, transfer: Transferable[] = []): number {
   const id = Atomics.add(here().ground.words, NEXT_DEPOSIT, 1);
-  if (isMain()) send(() => deposits.set(id, structuredClone(value)));
-  else tellMain({ kind: "deposit", id, value });
+  if (isMain()) send(() => deposits.set(id, structuredClone(value, { transfer })));
+  else tellMain({ kind: "deposit", id, value }, transfer);
   return id;
 }
 
@@ -279,13 +323,26 @@ function takeOut(id: number): unknown {
   return value;
 }
 
+/** Forgets a deposit. Does not wait, unlike {@linkcode withdraw}: it may be called with a lock held. */
+export function discard(id: number): void {
+  if (!isMain()) return tellMain({ kind: "discard", id });
+  if (!deposits.has(id)) serve();
+  deposits.delete(id);
+}
+
+/** The depositor's message may wait on a port that has not been read yet. */
+function findDeposit(id: number, asker: Seat): void {
+  if (deposits.has(id)) return;
+  for (const other of [...seats.values()]) if (other !== asker) readRequests(other);
+}
+
 /** Answers a worker that has asked for a deposit. */
 function hand(seat: Seat, id: number, keep: boolean): void {
-  // The depositor's message may wait on a port that has not been read yet.
-  if (!deposits.has(id)) {
-    for (const other of [...seats.values()]) if (other !== seat) readRequests(other);
-  }
-  seat.running?.port.postMessage([id, keep ? deposits.get(id) : takeOut(id)]);
+  findDeposit(id, seat);
+  const value = keep ? deposits.get(id) : takeOut(id);
+  // Memory of its own that nobody will ask for again moves on: a copy would wait here for the garbage collector.
+  const own = !keep && value instanceof ArrayBuffer ? [value] : [];
+  seat.running?.port.postMessage([id, value], own);
   nudge(here().ground, seat.agent);
 }
 
@@ -298,11 +355,11 @@ function settle(seat: Seat): void {
     readRequests(seat);
     const { job, port } = seat.running;
     port.close();
-    if (!job.daemon) here().unhold();
+    if (!job.daemon) unholdForJob();
     seat.running = undefined;
     if (status === PARKED) parkSeat(seat);
   }
-  if (status === GONE && seats.delete(seat.agent)) discard(seat);
+  if (status === GONE && seats.delete(seat.agent)) dismiss(seat);
 }
 
 function parkSeat(seat: Seat): void {
@@ -310,7 +367,7 @@ function parkSeat(seat: Seat): void {
   else give(seat, { kind: "retire" });
 }
 
-function discard(seat: Seat): void {
+function dismiss(seat: Seat): void {
   const index = parked.indexOf(seat);
   if (index !== -1) parked.splice(index, 1);
   seat.worker.terminate();

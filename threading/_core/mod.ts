@@ -79,7 +79,16 @@ export {
   resolveSync,
   task,
 } from "./reference.ts";
-export { atLeave, deposit, launch, mustRead, post, withdraw } from "./bootstrap.ts";
+export {
+  atLeave,
+  deposit,
+  discard,
+  joinsMain,
+  launch,
+  mustRead,
+  post,
+  withdraw,
+} from "./bootstrap.ts";
 // Does nothing here. It makes the worker's modules a part of every program that uses threads: from a server, they would otherwise be
 // fetched when the first worker starts, with the help of a main thread that may be blocked until it has.
 import "./entry.ts";

@@ -53,10 +53,14 @@ export type ToWorker =
 export type ToMain =
   | { readonly kind: "job"; readonly job: Job }
   | { readonly kind: "letter"; readonly letter: Letter }
+  /** Somebody waits for the main thread's end. */
+  | { readonly kind: "joins main" }
   /** Keep this until somebody asks for it by its number. */
   | { readonly kind: "deposit"; readonly id: number; readonly value: unknown }
   /** Somebody asks: the answer is `[id, value]` on the port, or `[id]` when it is not there. */
-  | { readonly kind: "withdraw"; readonly id: number; readonly keep: boolean };
+  | { readonly kind: "withdraw"; readonly id: number; readonly keep: boolean }
+  /** Nobody will ask for it: forget it. */
+  | { readonly kind: "discard"; readonly id: number };
 
 /** A message between jobs, which the user's code in the worker could post as well: the key tells them apart. */
 export interface Keyed {

@@ -112,6 +112,12 @@ export function finish({ record, ident }: ThreadKey): void {
   });
 }
 
+/** The main thread has finished: its threads may outlive it. It stays in the directory. */
+export function finishMain(): void {
+  const main = listThreads().find(({ ident }) => ident === MAIN_IDENT)!;
+  runSync(here(), set(cellAt(main.record), T_IDENT, 0));
+}
+
 /** Whether the thread has not finished. */
 export function isLive({ record, ident }: ThreadKey): boolean {
   return Atomics.load(here().ground.words, record + T_IDENT) === ident;
@@ -132,7 +138,8 @@ export function listThreads(): ThreadEntry[] {
   return locked(() => {
     const entries: ThreadEntry[] = [];
     for (let record = words[THREADS_HEAD]; record !== 0; record = words[record + T_NEXT]) {
-      const ident = words[record + T_IDENT];
+      // Not T_IDENT: the main thread may have finished.
+      const ident = words[record + T_LAST_IDENT];
       const daemon = words[record + T_DAEMON] === 1;
       entries.push({ record, ident, name: readName(record), daemon });
     }
