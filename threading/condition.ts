@@ -41,7 +41,8 @@ type Saved = { readonly lock: unknown } | undefined;
  * - `notify` wakes the waiters that came first. A notification is never lost: a waiter that timed out or was aborted at the same
  *   moment counts as notified.
  * - The lock of its own is an {@linkcode RLock}, as in Python: plain async calls of one flow are one owner and do not exclude each
- *   other. Between asynchronous tasks of one flow, give it a {@linkcode Lock}, as in the example.
+ *   other, though each may wait and notify once it has acquired. Between asynchronous tasks of one flow that are to exclude each
+ *   other, give it a {@linkcode Lock}, as in the example.
  * - Several conditions may share one lock. Sharing with threads and both forms of waiting are as for {@linkcode Lock}.
  *
  * Stands for Python's {@link https://docs.python.org/3.14/library/threading.html#condition-objects | threading.Condition}.

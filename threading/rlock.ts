@@ -49,10 +49,16 @@ function currentFlow(): number {
   return flow;
 }
 
-/** What {@linkcode RLock} remembers while a condition waits. */
-interface RLockHold {
-  readonly flow: number;
-  readonly count: number;
+/**
+ * The holds of a flow of which some tasks wait for a condition. The first that waits gives the lock up for all of them, for a count
+ * does not say whose holds it counts; from then on it is as if each other task still had its own:
+ *
+ * - it may wait, notify and release on the strength of it, as long as `holds` exceeds `waiters`;
+ * - whoever comes back from waiting takes one hold with it, the last one what is left.
+ */
+interface Suspended {
+  holds: number;
+  waiters: number;
 }
 
 /**
@@ -85,6 +91,8 @@ export class RLock {
   readonly #cell: Cell;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #revocable: Revocable;
+  /** By flow. Invariant: `0 < waiters <= holds`. */
+  readonly #suspended: Map<number, Suspended> = new Map();
 
   /** Makes an unlocked lock. */
   constructor() {
@@ -174,6 +182,11 @@ export class RLock {
    */
   release(): void {
     if (this.#owner() === NOBODY) {
+      const suspended = this.#spare();
+      if (suspended !== undefined) {
+        suspended.holds--;
+        return;
+      }
       throw new ThreadError(
         `Cannot release the RLock: ${
           this.locked() ? "its owner is another thread or asynchronous flow" : "it is not locked"
@@ -219,36 +232,54 @@ export class RLock {
     return holdSync(this, options);
   }
 
+  /** The suspended holds of the calling flow, if some of them are of tasks that do not wait. */
+  #spare(): Suspended | undefined {
+    const suspended = this.#suspended.get(currentFlow());
+    return suspended && suspended.holds > suspended.waiters ? suspended : undefined;
+  }
+
   /** For conditions: whether the caller owns the lock. @internal */
   _isOwned(): boolean {
-    return this.#owner() !== NOBODY;
+    return this.#owner() !== NOBODY || this.#spare() !== undefined;
   }
 
-  /** For conditions: lets go of the lock however often it was acquired. @internal */
-  _releaseSave(): unknown {
-    const saved: RLockHold = { flow: this.#words[FLOW], count: this.#words[COUNT] };
+  /** For conditions: lets go of the lock however often it was acquired; gives the flow. The caller owns it. @internal */
+  _releaseSave(): number {
+    if (this.#owner() === NOBODY) {
+      this.#spare()!.waiters++;
+      return currentFlow();
+    }
+    const flow = this.#words[FLOW];
+    const suspended = this.#suspended.get(flow) ?? { holds: 0, waiters: 0 };
+    suspended.holds += this.#words[COUNT];
+    suspended.waiters++;
+    this.#suspended.set(flow, suspended);
     this.#letGo();
-    return saved;
+    return flow;
   }
 
   /** For conditions: undoes {@linkcode RLock._releaseSave}. @internal */
-  async _acquireRestore(hold: unknown): Promise<void> {
-    const saved = hold as RLockHold;
-    if (!this.#reenter(saved)) await this.#acquire(saved.flow, saved.count, FOREVER);
+  async _acquireRestore(flow: number): Promise<void> {
+    if (!this.#enter(flow)) await this.#acquire(flow, 1, FOREVER);
+    this.#resume(flow);
   }
 
   /** For conditions: undoes {@linkcode RLock._releaseSave}. @internal */
-  _acquireRestoreSync(hold: unknown): void {
-    const saved = hold as RLockHold;
-    if (this.#reenter(saved)) return;
-    this.#acquireSync(saved.count, FOREVER);
-    this.#words[FLOW] = saved.flow;
+  _acquireRestoreSync(flow: number): void {
+    if (!this.#enter(flow)) {
+      this.#acquireSync(1, FOREVER);
+      this.#words[FLOW] = flow;
+    }
+    this.#resume(flow);
   }
 
-  #reenter({ flow, count }: RLockHold): boolean {
-    if (!this.#enter(flow)) return false;
-    // Another task of the same flow may hold the lock: then it is held once for each of them.
-    this.#words[COUNT] += count - 1;
-    return true;
+  /** One that has waited holds the lock once, and takes what else is its own. */
+  #resume(flow: number): void {
+    const suspended = this.#suspended.get(flow)!;
+    const taken = suspended.waiters === 1 ? suspended.holds : 1;
+    this.#words[COUNT] += taken - 1;
+    suspended.holds -= taken;
+    suspended.waiters--;
+    if (suspended.waiters === 0) this.#suspended.delete(flow);
   }
 }

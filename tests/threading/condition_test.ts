@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertRejects, assertThrows } from "@std/assert";
 import { Context } from "@batteries/concurrent/contextvars";
 import { Condition, Lock, RLock, ThreadError } from "@batteries/concurrent/threading";
 import { testCondition } from "../contracts/condition.ts";
@@ -72,4 +72,84 @@ Deno.test("threading Condition: flows that wait on one RLock come back one by on
   await Promise.all(flows);
   assertEquals(back, 5);
   assertFalse(condition.locked());
+});
+
+Deno.test("threading Condition: plain async tasks, which are one flow, wait on its own lock and are notified", async () => {
+  for (const wake of ["notifyAll", "one by one"]) {
+    const condition = new Condition();
+    const results: boolean[] = [];
+    const tasks = Array.from({ length: 5 }, async () => {
+      await condition.acquire();
+      results.push(await condition.wait());
+      condition.release();
+    });
+    while (results.length < 5) {
+      using _held = await condition.hold();
+      if (wake === "notifyAll") condition.notifyAll();
+      else condition.notify();
+    }
+    await Promise.all(tasks);
+    assertEquals(results, [true, true, true, true, true]);
+    assertFalse(condition.locked());
+    assertThrows(() => condition.release(), ThreadError);
+    assertThrows(() => condition.notify(), ThreadError);
+    assertEquals(condition.acquireSync({ timeout: 0 }), true);
+    condition.release();
+  }
+});
+
+Deno.test("threading Condition: a task that acquired beside one that waits then, notifies and releases, once", async () => {
+  const condition = new Condition();
+  const waiter = (async () => {
+    await condition.acquire();
+    const notified = await condition.wait();
+    condition.release();
+    return notified;
+  })();
+  // Both have acquired before either goes on; then the first one waits, which gives the lock up for both.
+  await condition.acquire();
+  condition.notify();
+  condition.release();
+  assertThrows(() => condition.release(), ThreadError);
+  assertThrows(() => condition.notify(), ThreadError);
+  assertEquals(await waiter, true);
+  assertFalse(condition.locked());
+});
+
+Deno.test("threading Condition: who has not acquired, has nothing from a task of its flow that waits", async () => {
+  const condition = new Condition();
+  const waiter = (async () => {
+    using _held = await condition.hold();
+    return await condition.wait();
+  })();
+  assertFalse(await settled(waiter));
+  assertThrows(() => condition.notify(), ThreadError);
+  assertThrows(() => condition.release(), ThreadError);
+  await assertRejects(() => condition.wait(), ThreadError);
+  await condition.acquire();
+  condition.notify();
+  condition.release();
+  assertEquals(await waiter, true);
+  assertFalse(condition.locked());
+});
+
+Deno.test("threading Condition: plain async tasks that run out of time or are aborted leave its own lock free", async () => {
+  const condition = new Condition();
+  const controller = new AbortController();
+  const tasks = [
+    { timeout: 1 },
+    { signal: controller.signal },
+    { timeout: 0 },
+    { signal: controller.signal },
+    { timeout: 2 },
+  ].map(async (options) => {
+    using _held = await condition.hold();
+    return await condition.wait(options).catch((error) => error);
+  });
+  assertFalse(await settled(tasks[1]));
+  controller.abort("enough");
+  assertEquals(await Promise.all(tasks), [false, "enough", false, "enough", false]);
+  assertFalse(condition.locked());
+  assertEquals(condition.acquireSync({ timeout: 0 }), true);
+  condition.release();
 });
