@@ -272,19 +272,21 @@ export function testCondition(world: World, make: ConditionMakers): void {
       assertEquals([board[TRUE], board[FALSE]], [0, 2]);
     });
 
-    test(`producers and consumers with limits lose no item and no notification, ${colour}`, async () => {
-      const condition = make.condition(make.lock());
-      const board = world.board(16);
-      const parties = [
-        ...[0, 1, 2].map((i) =>
-          world.start(consume, condition, formOf(colour, i), board, 80, i + 1)
-        ),
-        ...[0, 1].map((i) => world.start(produce, condition, formOf(colour, i + 1), board, 120)),
-      ];
-      await finish(parties, board);
-      assertEquals([board[ITEMS], board[TAKEN]], [0, 240]);
-      assertFalse(condition.locked());
-    });
+    for (const kind of ["lock", "rlock"] as const) {
+      test(`producers and consumers with limits lose no item and no notification, ${colour}, ${kind}`, async () => {
+        const condition = make.condition(make[kind]());
+        const board = world.board(16);
+        const parties = [
+          ...[0, 1, 2].map((i) =>
+            world.start(consume, condition, formOf(colour, i), board, 80, i + 1)
+          ),
+          ...[0, 1].map((i) => world.start(produce, condition, formOf(colour, i + 1), board, 120)),
+        ];
+        await finish(parties, board);
+        assertEquals([board[ITEMS], board[TAKEN]], [0, 240]);
+        assertFalse(condition.locked());
+      });
+    }
   }
 
   test("an aborted wait rejects with the reason, and holds the lock by then", async () => {

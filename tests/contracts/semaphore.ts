@@ -288,6 +288,14 @@ export function testUnbounded(world: World, make: (value?: number) => Acquirable
     semaphore.release(10);
     assertEquals(permits(semaphore), 11);
   });
+
+  Deno.test(`${world.name} Semaphore: more permits than it can count are refused, and change nothing`, () => {
+    const semaphore = make(3);
+    for (const n of [2 ** 31, Number.MAX_SAFE_INTEGER, Number.MAX_VALUE]) {
+      assertThrows(() => semaphore.release(n), RangeError);
+    }
+    assertEquals(permits(semaphore), 3);
+  });
 }
 
 /** Registers what only a bounded semaphore does. */
