@@ -4,6 +4,7 @@
  * | namespace | import of its own | stands for |
  * | --- | --- | --- |
  * | {@linkcode threading} | `@batteries/concurrent/threading` | `threading`: threads that run exported functions, locks, events, barriers |
+ * | {@linkcode futures} | `@batteries/concurrent/futures` | `concurrent.futures`: calls that run elsewhere, and their results |
  * | {@linkcode queue} | `@batteries/concurrent/queue` | `queue`: queues between tasks and threads |
  * | {@linkcode subprocess} | `@batteries/concurrent/subprocess` | `subprocess`: other programs as children |
  * | {@linkcode sched} | `@batteries/concurrent/sched` | `sched`: calling functions at their time, in order |
@@ -27,6 +28,7 @@
  * @module
  */
 export * as contextvars from "./contextvars/mod.ts";
+export * as futures from "./futures/mod.ts";
 export * as queue from "./queue/mod.ts";
 export * as sched from "./sched/mod.ts";
 export * as subprocess from "./subprocess/mod.ts";

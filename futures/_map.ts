@@ -6,21 +6,11 @@
 import { deadlineOf, limitOf, remaining, TimeoutError } from "../threading/_core/mod.ts";
 import { decodeError } from "../threading/_core/mod.ts";
 import type { ChunkResult } from "./_protocol.ts";
-import { progressBar } from "./_progress.ts";
+import { type Progress, progressBar } from "./_progress.ts";
 import type { Future } from "./future.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
 type Source = Iterable<unknown> | AsyncIterable<unknown>;
-
-/** How far a `map` has come. */
-export interface Progress {
-  /** Calls that have ended, failed ones included. */
-  done: number;
-  /** All calls, where that is known. */
-  total?: number;
-  /** Calls that have failed. */
-  failed: number;
-}
 
 /** Options of `map`. */
 export interface MapOptions {

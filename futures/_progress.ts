@@ -3,11 +3,19 @@
  *
  * @module
  */
-import type { Progress } from "./_map.ts";
-
 const WIDTH = 30;
 /** Milliseconds between two drawings. */
 const EVERY = 50;
+
+/** How far a `map` has come. */
+export interface Progress {
+  /** Calls that have ended, failed ones included. */
+  done: number;
+  /** All calls, where that is known. */
+  total?: number;
+  /** Calls that have failed. */
+  failed: number;
+}
 
 /** Draws a bar on standard error, when that is a terminal. */
 export function progressBar(): ((progress: Progress) => void) | undefined {

@@ -6,7 +6,8 @@
 import { mapArguments, MapIterator, type MapOptions } from "./_map.ts";
 import type { Future } from "./future.ts";
 
-export type { MapOptions, Progress } from "./_map.ts";
+export type { MapOptions } from "./_map.ts";
+export type { Progress } from "./_progress.ts";
 
 /** An iterable, or an async one. */
 export type AnyIterable<T> = Iterable<T> | AsyncIterable<T>;
