@@ -52,6 +52,7 @@ Deno.test("setExcepthook: the hook is told of errors beside the target, and the 
   assertEquals((await told("timer", failBeside)).value, "in a timer");
   assertEquals((await told("microtask", failBeside)).value, "in a microtask");
   assertEquals((await told("rejection", failBeside)).value, "nobody awaits");
+  assertEquals((await told("null", failBeside)).value, null);
 });
 
 Deno.test("setExcepthook: what is no function is a TypeError, what is not exported a PicklingError, and nothing is set", async () => {

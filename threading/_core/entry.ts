@@ -72,7 +72,7 @@ function listen(): void {
 
   scope.addEventListener("error", (event) => {
     event.preventDefault();
-    report(event.error ?? new Error(event.message));
+    report(thrownIn(event));
   });
   scope.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
@@ -108,6 +108,13 @@ function leave(): void {
   news(() => {
     if (job !== undefined) finish(job.thread);
   });
+}
+
+/** What was thrown. The event of a worker of the user's, which nobody listened to, brings only words. */
+function thrownIn({ error, message }: ErrorEvent): unknown {
+  if (message === "Uncaught null") return null;
+  if (message === "Uncaught undefined") return undefined;
+  return error ?? new Error(message);
 }
 
 async function report(error: unknown): Promise<void> {
