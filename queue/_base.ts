@@ -1,16 +1,23 @@
 /**
- * What the four queues have in common.
+ * What the four queues have in common: a gate and a shelf. The gate says who may put and get, the shelf has the items.
+ *
+ * Nobody waits for the main thread while he has the gate's lock, since it may be waiting for that lock itself. Whoever finds under
+ * the lock that he lacks something which lies there throws an {@linkcode Absent}; the lock is given back, nothing has changed, and
+ * here he fetches it and tries again. One who had waited may find another in his place, and waits again: that happens when a queue
+ * shrinks, and with items that have to be compared and are not bytes.
  *
  * @module
  */
-import { type Limit, limitOf, ONCE, type WaitOptions } from "../threading/_core/mod.ts";
-import { type Cargo, type Door, dump, keep, stow, unstow, unstowSync } from "./_cargo.ts";
+import { type Limit, limitOf, ONCE, type WaitOptions, withdraw } from "../threading/_core/mod.ts";
+import { type Cargo, type Door, dump, keep, peek, stow, unstow, unstowSync } from "./_cargo.ts";
 import { CLOSED, DONE, Gate, type Passed } from "./_gate.ts";
 import {
+  Absent,
   localShelf,
   makeMemory,
   type Order,
   type SharedMemory,
+  type SharedShelf,
   sharedShelf,
   type Shelf,
 } from "./_shelf.ts";
@@ -27,7 +34,7 @@ type Compare = (a: never, b: never) => number;
 /** Where the items are: with this thread, or in memory that others know, too. */
 type Place<T> =
   | { readonly shared: false; readonly shelf: Shelf<T> & Iterable<T> }
-  | { readonly shared: true; readonly shelf: Shelf<Cargo>; readonly memory: SharedMemory };
+  | { readonly shared: true; readonly shelf: SharedShelf };
 
 /** A gate and a shelf: all that a queue does, under names of their own. */
 export class Core<T> {
@@ -42,16 +49,12 @@ export class Core<T> {
     this.gate = new Gate(maxsize, sent && new Int32Array(sent.gate));
     this.#place = sent === undefined
       ? { shared: false, shelf: localShelf(order, compare as (a: T, b: T) => number) }
-      : this.#sharedPlace(sent.memory);
+      : { shared: true, shelf: this.#sharedShelf(sent.memory) };
   }
 
-  #sharedPlace(memory: SharedMemory): Place<T> {
+  #sharedShelf(memory: SharedMemory): SharedShelf {
     const compare = this.#compare as (a: unknown, b: unknown) => number;
-    return {
-      shared: true,
-      shelf: sharedShelf(this.#order, compare, this.gate.words, memory),
-      memory,
-    };
+    return sharedShelf(this.#order, compare, this.gate.words, memory);
   }
 
   /**
@@ -60,43 +63,79 @@ export class Core<T> {
    * @throws {PicklingError} when one of them cannot travel.
    */
   share(): Sent {
-    if (!this.#place.shared) {
-      const stowed: Cargo[] = [];
-      try {
-        for (const item of this.#place.shelf) stowed.push(keep(stow(item, this.share)));
-      } catch (error) {
-        for (const cargo of stowed) dump(cargo);
-        throw error;
-      }
-      const place = this.#sharedPlace(makeMemory(this.#order));
-      for (const cargo of stowed) place.shelf.push(cargo as T & Cargo);
-      this.#place = place;
+    const place = this.#place.shared ? this.#place : this.#moveIn(this.#place);
+    for (let lack = place.shelf.lack; lack !== undefined; lack = place.shelf.lack) {
+      this.#fetch(lack);
     }
-    return {
-      gate: this.gate.words.buffer,
-      memory: (this.#place as { memory: SharedMemory }).memory,
-    };
+    return { gate: this.gate.words.buffer, memory: place.shelf.memory };
   }
 
-  put(
+  #moveIn(local: Place<T> & { shared: false }): Place<T> & { shared: true } {
+    const place = { shared: true, shelf: this.#sharedShelf(makeMemory(this.#order)) } as const;
+    // First, since the queue may hold itself.
+    this.#place = place;
+    const stowed: Cargo[] = [];
+    try {
+      for (const item of local.shelf) stowed.push(keep(stow(item, this.share)));
+      for (const cargo of stowed) this.#resolving(() => place.shelf.push(cargo));
+    } catch (error) {
+      this.#place = local;
+      for (const cargo of stowed) dump(cargo);
+      throw error;
+    }
+    return place;
+  }
+
+  /** Does something that may be {@linkcode Absent}. */
+  #resolving<R>(act: () => R): R {
+    for (;;) {
+      try {
+        return act();
+      } catch (error) {
+        if (!(error instanceof Absent)) throw error;
+        this.#fetch(error);
+      }
+    }
+  }
+
+  #fetch(absent: Absent): void {
+    const { shelf } = this.#place as { shelf: SharedShelf };
+    const value = absent.what === "memory" ? withdraw(absent.id, true) : peek(absent.what);
+    // When it is gone, the shelf has another number by now, or the item has been taken.
+    if (value !== undefined) shelf.learn(absent, value);
+  }
+
+  async put(
     item: T,
     options: WaitOptions | undefined,
     what: string,
     door: Door,
-  ): Promise<void> | void {
+  ): Promise<void> {
     const limit = limitOf(options, what);
-    const passed = this.#tryPut(item, door, limit === ONCE || limit.deadline === -Infinity);
-    if (passed === DONE) return;
-    if (typeof passed === "number") throw refused(passed, "put", limit);
-    return this.gate.put(limit, passed.push).then((late) => passed.conclude(late, limit));
+    const tried = this.#tryPut(item, door, limit.deadline === -Infinity);
+    if (tried === DONE) return;
+    if (typeof tried === "number") throw refused(tried, "put", limit);
+    for (;;) {
+      try {
+        return tried.conclude(await this.gate.put(limit, tried.push), limit);
+      } catch (error) {
+        tried.resolve(error);
+      }
+    }
   }
 
   putSync(item: T, options: WaitOptions | undefined, what: string, door: Door): void {
     const limit = limitOf(options, what);
-    const passed = this.#tryPut(item, door, limit.deadline === -Infinity);
-    if (passed === DONE) return;
-    if (typeof passed === "number") throw refused(passed, "put", limit);
-    passed.conclude(this.gate.putSync(limit, passed.push), limit);
+    const tried = this.#tryPut(item, door, limit.deadline === -Infinity);
+    if (tried === DONE) return;
+    if (typeof tried === "number") throw refused(tried, "put", limit);
+    for (;;) {
+      try {
+        return tried.conclude(this.gate.putSync(limit, tried.push), limit);
+      } catch (error) {
+        tried.resolve(error);
+      }
+    }
   }
 
   putNowait(item: T, door: Door): void {
@@ -116,11 +155,17 @@ export class Core<T> {
     }
     const cargo = stow(item, door);
     let passed: Passed;
-    try {
-      passed = gate.tryPut(() => place.shelf.push(cargo));
-    } catch (error) {
-      dump(cargo);
-      throw error;
+    for (;;) {
+      try {
+        passed = gate.tryPut(() => place.shelf.push(cargo));
+        break;
+      } catch (error) {
+        if (error instanceof Absent) this.#fetch(error);
+        else {
+          dump(cargo);
+          throw error;
+        }
+      }
     }
     if (passed === DONE) return passed;
     if (passed !== CLOSED && !final) return this.#putLater(item, keep(cargo), door);
@@ -138,56 +183,97 @@ export class Core<T> {
         place.shelf.push(cargo ??= stow(item, door));
       },
       conclude: (passed, limit) => {
-        if (passed === DONE) return;
+        if (passed !== DONE) throw refused(passed, "put", limit);
+      },
+      resolve: (error) => {
+        if (error instanceof Absent) return this.#fetch(error);
         if (cargo !== undefined) dump(cargo);
-        throw refused(passed, "put", limit);
+        throw error;
       },
     };
   }
 
   async get(options: WaitOptions | undefined, what: string): Promise<T> {
     const limit = limitOf(options, what);
-    const { taken, take } = this.#taking();
-    let passed = this.gate.tryGet(take);
-    if (passed !== DONE && limit.deadline !== -Infinity) passed = await this.gate.get(limit, take);
+    const taking = new Taking<T>(this);
+    let passed = this.#tryGet(taking);
+    while (passed !== DONE && limit.deadline !== -Infinity) {
+      try {
+        passed = await this.gate.get(limit, taking.take);
+        break;
+      } catch (error) {
+        if (!(error instanceof Absent)) throw error;
+        this.#fetch(error);
+      }
+    }
     if (passed !== DONE) throw refused(passed, "get", limit);
-    return (taken.cargo === undefined ? taken.item : await unstow(taken.cargo)) as T;
+    return (taking.cargo === undefined ? taking.item : await unstow(taking.cargo)) as T;
   }
 
   getSync(options: WaitOptions | undefined, what: string): T {
     const limit = limitOf(options, what);
-    const { taken, take } = this.#taking();
-    let passed = this.gate.tryGet(take);
-    if (passed !== DONE && limit.deadline !== -Infinity) passed = this.gate.getSync(limit, take);
+    const taking = new Taking<T>(this);
+    let passed = this.#tryGet(taking);
+    if (passed !== DONE && limit.deadline !== -Infinity) {
+      passed = this.#resolving(() => this.gate.getSync(limit, taking.take));
+    }
     if (passed !== DONE) throw refused(passed, "get", limit);
-    return (taken.cargo === undefined ? taken.item : unstowSync(taken.cargo)) as T;
+    return taking.unstow();
   }
 
   getNowait(): T {
-    const { taken, take } = this.#taking();
-    const passed = this.gate.tryGet(take);
+    const taking = new Taking<T>(this);
+    const passed = this.#tryGet(taking);
     if (passed !== DONE) throw refused(passed, "get", ONCE);
-    return (taken.cargo === undefined ? taken.item : unstowSync(taken.cargo)) as T;
+    return taking.unstow();
   }
 
-  #taking(): { taken: { item?: T; cargo?: Cargo }; take: () => void } {
-    const taken: { item?: T; cargo?: Cargo } = {};
-    const take = () => {
-      const place = this.#place;
-      if (place.shared) taken.cargo = place.shelf.pop();
-      else taken.item = place.shelf.pop();
-    };
-    return { taken, take };
+  #tryGet(taking: Taking<T>): Passed {
+    for (;;) {
+      try {
+        return this.gate.tryGet(taking.take);
+      } catch (error) {
+        if (!(error instanceof Absent)) throw error;
+        this.#fetch(error);
+      }
+    }
+  }
+
+  /** Takes the next item off the shelf. Under the lock. */
+  pop(taking: Taking<T>): void {
+    const place = this.#place;
+    if (place.shared) taking.cargo = place.shelf.pop();
+    else taking.item = place.shelf.pop();
   }
 
   shutdown(immediate: boolean): void {
-    this.gate.shutdown(immediate ? () => this.#place.shelf.clear() : undefined);
+    const clear = immediate ? () => this.#place.shelf.clear() : undefined;
+    this.#resolving(() => this.gate.shutdown(clear));
   }
 }
 
+/** One call that gets an item. */
+class Taking<T> {
+  item: T | undefined;
+  cargo: Cargo | undefined;
+  readonly take: () => void;
+
+  constructor(core: Core<T>) {
+    this.take = () => core.pop(this);
+  }
+
+  unstow(): T {
+    return (this.cargo === undefined ? this.item : unstowSync(this.cargo)) as T;
+  }
+}
+
+/** A call that waits to put an item. */
 interface PutLater {
   readonly push: () => void;
+  /** Ends the call, when the wait has ended. */
   readonly conclude: (passed: Passed, limit: Limit) => void;
+  /** Fetches what was absent; ends the call with any other error. */
+  readonly resolve: (error: unknown) => void;
 }
 
 function refused(passed: Passed, what: "put" | "get", limit: Limit): Error {

@@ -12,6 +12,7 @@
  */
 import {
   deposit,
+  discard,
   isProxy,
   pack,
   type Parcel,
@@ -52,10 +53,14 @@ const VALUE = 11;
 const PARCEL = 12;
 /** From here on, `number` is that of a deposit: a {@linkcode Parcel}. */
 export const DEPOSIT = 13;
-/** A deposit of `{ tag, buffer }`: bytes that are too big for the ring. */
-const BIG = 14;
+/**
+ * From here on, the deposit is an `ArrayBuffer`: bytes that are too big for the shelf, to be opened under the tag that is left when
+ * this is taken off. It is handed on and never shared, since what is shared goes only when every thread's garbage collector has
+ * noticed, and they do not see how large it is.
+ */
+const BIG = 16;
 
-/** Bytes above which an item gets shared memory of its own. */
+/** Bytes above which an item gets memory of its own. */
 const LARGEST = 256 * 1024;
 
 const NO_BYTES = new Uint8Array(0);
@@ -137,9 +142,8 @@ function stowBytes(tag: number, bytes: Uint8Array): Cargo {
 }
 
 function stowBig(tag: number, bytes: Uint8Array): Cargo {
-  const buffer = new SharedArrayBuffer(bytes.length);
-  new Uint8Array(buffer).set(bytes);
-  return simple(BIG, deposit({ tag, buffer }));
+  const { buffer } = bytes.slice();
+  return simple(BIG + tag, deposit(buffer, [buffer]));
 }
 
 function stowParcel(parcel: Parcel): Cargo {
@@ -288,13 +292,25 @@ export function unstowSync(cargo: Cargo): unknown {
   return opened.parcel === undefined ? opened.value : unpackSync(opened.parcel);
 }
 
-/** The item, for a cargo that stays where it is. */
+/** The item, for a cargo that stays where it is. Waits for the main thread when it is a deposit. */
 export function peek(cargo: Cargo): unknown {
   const opened = open(cargo, true);
   return opened.parcel === undefined ? opened.value : unpackSync(opened.parcel);
 }
 
 function open(cargo: Cargo, keep = false): { value?: unknown; parcel?: Parcel } {
+  if (cargo.tag >= BIG) {
+    const bytes = new Uint8Array(withdraw(cargo.number, keep) as ArrayBuffer);
+    const tag = cargo.tag - BIG;
+    const opened = open(
+      widthOf(tag) === 0
+        ? simple(tag, 0, "", bytes)
+        : simple(tag, 0, readText(bytes, tag, 0, bytes.length)),
+    );
+    // What is not text may go on using the bytes.
+    if (widthOf(tag) !== 0) bytes.buffer.transfer(0);
+    return opened;
+  }
   switch (cargo.tag) {
     case UNDEFINED:
       return { value: undefined };
@@ -322,18 +338,6 @@ function open(cargo: Cargo, keep = false): { value?: unknown; parcel?: Parcel } 
       return { parcel: v8().deserialize(cargo.bytes) as Parcel };
     case DEPOSIT:
       return { parcel: withdraw(cargo.number, keep) as Parcel };
-    case BIG: {
-      const { tag, buffer } = withdraw(cargo.number, keep) as {
-        tag: number;
-        buffer: SharedArrayBuffer;
-      };
-      const bytes = new Uint8Array(buffer).slice();
-      return open(
-        widthOf(tag) === 0
-          ? simple(tag, 0, "", bytes)
-          : simple(tag, 0, readText(bytes, tag, 0, bytes.length)),
-      );
-    }
     default:
       throw new TypeError(`Unknown cargo ${cargo.tag}`);
   }
@@ -341,7 +345,7 @@ function open(cargo: Cargo, keep = false): { value?: unknown; parcel?: Parcel } 
 
 /** The item will not be delivered. */
 export function dump(cargo: Cargo): void {
-  if (cargo.tag >= DEPOSIT) withdraw(cargo.number);
+  if (cargo.tag >= DEPOSIT) discard(cargo.number);
 }
 
 /** Makes a cargo independent of the item, which its owner may change while the cargo waits. */

@@ -12,16 +12,25 @@
  * | CAPACITY | bytes of the memory, which grows by doubling |
  * | ENTRIES | records of the heap (priority) |
  * | USED | bytes of the records that are in use (priority) |
+ * | MEMORY | which memory it is: 0 is the first, else 1 more than the number of a deposit with the main thread |
  * | ORDER | number of the next record, a double: what decides among equals (priority) |
  *
  * A record: bytes of its payload (u32), tag (u32), order (f64, priority only), payload, padding to 8; its whole length (u32, then
  * 4 bytes of nothing) at the end, for LIFO. When TOP reaches the end, the records move to the start of the memory if that frees half
  * of it, else the memory grows. An empty shelf starts at 0 again.
  *
+ * Shared memory can grow but not shrink. So when a large one is all but empty, whoever took the last record moves what is left to a
+ * small one, deposits that, and writes its number into MEMORY; the large one goes when all threads that worked with it have noticed,
+ * which they do at their next call. What is to become large moves too, so that who does not use it does not hold it. Whoever finds a
+ * number that he does not know must not wait for the main thread there, since it may be waiting for the lock: he throws an
+ * {@linkcode Absent}, having changed nothing, and comes again when he has fetched what he lacks.
+ *
  * @module
  */
+import { deposit, discard } from "../threading/_core/mod.ts";
 import {
   type Cargo,
+  DEPOSIT,
   dump,
   hasBytes,
   hasNumber,
@@ -144,27 +153,52 @@ const TOP = STORE + 1;
 const CAPACITY = STORE + 2;
 const ENTRIES = STORE + 3;
 const USED = STORE + 4;
+const MEMORY = STORE + 5;
 /** Index of a double, in words 6 and 7 of the store's. */
 const ORDER = (STORE + 6) / 2;
 
 const FIRST_BYTES = 64 * 1024;
 const MOST_BYTES = 2 ** 30;
 const FIRST_ENTRIES = 1024;
+/** Up to here, memory is kept however little of it is in use. */
+const KEEP_BYTES = 8 * 1024 * 1024;
+/** Memory that is larger is left when no more than this part of it is in use. */
+const TOO_LARGE = 16;
 
 /** The memory of a shared shelf. */
 export interface SharedMemory {
   readonly records: SharedArrayBuffer;
   /** Pointers to records, in the order of a heap; of a priority queue only. */
   readonly entries: SharedArrayBuffer | undefined;
+  /** Its number in MEMORY. */
+  readonly id: number;
 }
 
-/** Makes the memory of an empty shared shelf. */
-export function makeMemory(order: Order): SharedMemory {
+/** Thrown under the gate's lock by whoever lacks something that is deposited with the main thread. See the head of this file. */
+export class Absent {
+  /** The number of the deposit. */
+  readonly id: number;
+  /** The memory, or the cargo of an item that has to be compared. */
+  readonly what: "memory" | Cargo;
+
+  constructor(id: number, what: "memory" | Cargo) {
+    this.id = id;
+    this.what = what;
+  }
+}
+
+/** Makes memory for a shared shelf. */
+export function makeMemory(
+  order: Order,
+  bytes = FIRST_BYTES,
+  entries = FIRST_ENTRIES,
+): SharedMemory {
   return {
-    records: new SharedArrayBuffer(FIRST_BYTES, { maxByteLength: MOST_BYTES }),
+    records: new SharedArrayBuffer(bytes, { maxByteLength: Math.max(bytes, KEEP_BYTES) }),
     entries: order === "priority"
-      ? new SharedArrayBuffer(FIRST_ENTRIES * 4, { maxByteLength: MOST_BYTES / 8 })
+      ? new SharedArrayBuffer(entries * 4, { maxByteLength: MOST_BYTES / 8 })
       : undefined,
+    id: 0,
   };
 }
 
@@ -174,7 +208,7 @@ export function sharedShelf(
   compare: (a: unknown, b: unknown) => number,
   words: Int32Array<SharedArrayBuffer>,
   memory: SharedMemory,
-): Shelf<Cargo> {
+): SharedShelf {
   if (words[CAPACITY] === 0) words[CAPACITY] = memory.records.byteLength;
   switch (order) {
     case "fifo":
@@ -186,20 +220,46 @@ export function sharedShelf(
   }
 }
 
+const NONE_SHARED = new Uint8Array(new SharedArrayBuffer(0));
+
 /** What the three kinds have in common: records in memory that grows. */
-abstract class SharedShelf implements Shelf<Cargo> {
+export abstract class SharedShelf implements Shelf<Cargo> {
   protected readonly words: Int32Array<SharedArrayBuffer>;
-  protected readonly memory: SharedMemory;
-  protected bytes!: Uint8Array<SharedArrayBuffer>;
-  protected integers!: Int32Array<SharedArrayBuffer>;
-  protected doubles!: Float64Array<SharedArrayBuffer>;
+  protected bytes: Uint8Array<SharedArrayBuffer> = NONE_SHARED;
+  protected integers: Int32Array<SharedArrayBuffer> = new Int32Array(NONE_SHARED.buffer);
+  protected doubles: Float64Array<SharedArrayBuffer> = new Float64Array(NONE_SHARED.buffer);
+  #memory: SharedMemory;
   /** Bytes of a record before its payload. */
   protected abstract readonly header: number;
 
   constructor(words: Int32Array<SharedArrayBuffer>, memory: SharedMemory) {
     this.words = words;
-    this.memory = memory;
-    this.look();
+    this.#memory = memory;
+  }
+
+  /** The memory, as this thread knows it. */
+  get memory(): SharedMemory {
+    return this.#memory;
+  }
+
+  /** What this thread lacks to work with the queue, if anything. */
+  get lack(): Absent | undefined {
+    const id = this.words[MEMORY];
+    return id === this.#memory.id ? undefined : new Absent(id - 1, "memory");
+  }
+
+  /** Takes what was {@linkcode Absent}. Not under the lock. */
+  learn(absent: Absent, value: unknown): void {
+    if (absent.what === "memory") this.adopt({ ...value as SharedMemory, id: absent.id + 1 });
+  }
+
+  protected adopt(memory: SharedMemory): void {
+    const left = this.#memory.records.byteLength;
+    this.#memory = memory;
+    this.bytes = NONE_SHARED;
+    this.integers = new Int32Array(NONE_SHARED.buffer);
+    this.doubles = new Float64Array(NONE_SHARED.buffer);
+    if (left > KEEP_BYTES / 2) stir(left);
   }
 
   abstract push(cargo: Cargo): void;
@@ -208,21 +268,25 @@ abstract class SharedShelf implements Shelf<Cargo> {
   protected abstract compact(): void;
   /** Bytes that {@linkcode compact} would free. */
   protected abstract free(): number;
+  protected abstract readonly order: Order;
 
   clear(): void {
-    // The gate's count is still that of what lies here.
+    this.refresh();
     while (this.words[TOP] > this.words[START] || this.words[ENTRIES] > 0) dump(this.pop());
   }
 
   /** Views of the memory as it is now: of fixed length, which are twice as fast as those that follow a growing buffer. */
   protected look(): void {
     const capacity = this.words[CAPACITY];
-    this.bytes = new Uint8Array(this.memory.records, 0, capacity);
-    this.integers = new Int32Array(this.memory.records, 0, capacity / 4);
-    this.doubles = new Float64Array(this.memory.records, 0, capacity / 8);
+    const { records } = this.#memory;
+    this.bytes = new Uint8Array(records, 0, capacity);
+    this.integers = new Int32Array(records, 0, capacity / 4);
+    this.doubles = new Float64Array(records, 0, capacity / 8);
   }
 
+  /** Sees to it that the views are those of the memory as it is now. */
   protected refresh(): void {
+    if (this.words[MEMORY] !== this.#memory.id) throw this.lack;
     if (this.bytes.length !== this.words[CAPACITY]) this.look();
   }
 
@@ -283,7 +347,8 @@ abstract class SharedShelf implements Shelf<Cargo> {
     if (larger > MOST_BYTES) {
       throw new RangeError(`The queue is full: its items take ${MOST_BYTES / 2 ** 20} MiB already`);
     }
-    this.memory.records.grow(larger);
+    if (larger > KEEP_BYTES) return this.#move(larger);
+    this.#memory.records.grow(larger);
     this.words[CAPACITY] = larger;
     this.look();
   }
@@ -293,12 +358,54 @@ abstract class SharedShelf implements Shelf<Cargo> {
     this.words[START] = 0;
     this.words[TOP] = 0;
   }
+
+  /** Records have gone: memory that is by far too large for the rest is left for a smaller one. */
+  protected shrink(): void {
+    const capacity = this.words[CAPACITY];
+    if (capacity <= KEEP_BYTES) return;
+    const used = this.words[TOP] - this.free();
+    if (used * TOO_LARGE > capacity) return;
+    let smaller = FIRST_BYTES;
+    while (smaller < used * 2) smaller *= 2;
+    this.#move(smaller);
+  }
+
+  /** Moves everything to other memory, and tells the others. */
+  #move(capacity: number): void {
+    this.compact();
+    const used = this.words[TOP];
+    const entries = this.words[ENTRIES];
+    const memory = makeMemory(this.order, capacity, Math.max(FIRST_ENTRIES, entries * 2));
+    new Uint8Array(memory.records).set(this.bytes.subarray(0, used));
+    if (memory.entries !== undefined) {
+      new Int32Array(memory.entries).set(new Int32Array(this.#memory.entries!, 0, entries));
+    }
+    const id = deposit({ records: memory.records, entries: memory.entries }) + 1;
+    if (this.#memory.id !== 0) discard(this.#memory.id - 1);
+    this.words[MEMORY] = id;
+    this.words[CAPACITY] = capacity;
+    this.adopt({ ...memory, id });
+    this.refresh();
+  }
+}
+
+/**
+ * Makes the garbage collector look: it sees how large plain buffers are, but not shared ones, and would leave them lying. Memory that
+ * nobody writes to is not really there. Measured: two buffers are often not enough, four were.
+ */
+function stir(bytes: number): void {
+  try {
+    for (let i = 0; i < 4; i++) new ArrayBuffer(bytes);
+  } catch {
+    // No room for the trick: what was left stays until the collector comes by itself.
+  }
 }
 
 const NONE = new Uint8Array(0);
 
 class SharedFifo extends SharedShelf {
   protected readonly header = 8;
+  protected readonly order = "fifo";
 
   push(cargo: Cargo): void {
     this.append(cargo);
@@ -311,6 +418,7 @@ class SharedFifo extends SharedShelf {
     const next = at + this.lengthOf(at);
     if (next === this.words[TOP]) this.reset();
     else this.words[START] = next;
+    this.shrink();
     return cargo;
   }
 
@@ -328,6 +436,7 @@ class SharedFifo extends SharedShelf {
 
 class SharedLifo extends SharedShelf {
   protected readonly header = 8;
+  protected readonly order = "lifo";
 
   push(cargo: Cargo): void {
     this.append(cargo);
@@ -339,6 +448,7 @@ class SharedLifo extends SharedShelf {
     const at = top - this.integers[(top - 8) >> 2];
     const cargo = this.read(at);
     this.words[TOP] = at;
+    this.shrink();
     return cargo;
   }
 
@@ -349,13 +459,19 @@ class SharedLifo extends SharedShelf {
   protected compact(): void {}
 }
 
+/** How many items a thread keeps to compare. The way up or down the heap of any queue is far shorter. */
+const MOST_KNOWN = 256;
+
 /** The records lie in the order in which they were put; a heap of pointers says in which they come out. */
 class SharedSorted extends SharedShelf {
   protected readonly header = 16;
+  protected readonly order = "priority";
   readonly #compare: (a: unknown, b: unknown) => number;
   readonly #slots: Slots<number>;
   #entries!: Int32Array<SharedArrayBuffer>;
   #orders: Float64Array<SharedArrayBuffer>;
+  /** Items that lie with the main thread and had to be compared here, by number. */
+  readonly #known = new Map<number, unknown>();
 
   constructor(
     words: Int32Array<SharedArrayBuffer>,
@@ -365,7 +481,7 @@ class SharedSorted extends SharedShelf {
     super(words, memory);
     this.#compare = compare;
     this.#orders = new Float64Array(words.buffer, 0, words.length >> 1);
-    this.#entries = new Int32Array(memory.entries!);
+    this.adopt(memory);
     this.#slots = {
       size: () => words[ENTRIES],
       at: (index) => this.#entries[index],
@@ -380,18 +496,38 @@ class SharedSorted extends SharedShelf {
     };
   }
 
+  protected override adopt(memory: SharedMemory): void {
+    super.adopt(memory);
+    this.#entries = new Int32Array(memory.entries!);
+  }
+
+  override learn(absent: Absent, value: unknown): void {
+    if (absent.what === "memory") return super.learn(absent, value);
+    if (this.#known.size === MOST_KNOWN) this.#known.clear();
+    this.#known.set(absent.id, value);
+  }
+
+  /** The item of a cargo that stays where it is. */
+  #peek(cargo: Cargo): unknown {
+    if (cargo.tag < DEPOSIT) return peek(cargo);
+    if (!this.#known.has(cargo.number)) throw new Absent(cargo.number, cargo);
+    return this.#known.get(cargo.number);
+  }
+
   #before(a: number, b: number): boolean {
-    const order = this.#compare(peek(this.read(a)), peek(this.read(b)));
+    const order = this.#compare(this.#peek(this.read(a)), this.#peek(this.read(b)));
     return order < 0 || (order === 0 && this.doubles[(a >> 3) + 1] < this.doubles[(b >> 3) + 1]);
   }
 
   push(cargo: Cargo): void {
     const { words } = this;
-    const item = peek(cargo);
-    if (words[ENTRIES] === 0) this.#compare(item, item);
-    if ((words[ENTRIES] + 1) * 4 > this.memory.entries!.byteLength) {
-      this.memory.entries!.grow(this.memory.entries!.byteLength * 2);
+    this.refresh();
+    if (words[ENTRIES] === 0) {
+      const item = this.#peek(cargo);
+      this.#compare(item, item);
     }
+    const entries = this.memory.entries!;
+    if ((words[ENTRIES] + 1) * 4 > entries.byteLength) entries.grow(entries.byteLength * 2);
     const at = this.append(cargo);
     this.doubles[(at >> 3) + 1] = this.#orders[ORDER];
     try {
@@ -410,15 +546,19 @@ class SharedSorted extends SharedShelf {
     const at = popNode(this.#slots)!;
     const cargo = this.read(at);
     this.words[USED] -= this.lengthOf(at);
+    this.#known.delete(cargo.number);
     if (this.words[ENTRIES] === 0) this.reset();
+    this.shrink();
     return cargo;
   }
 
   override clear(): void {
+    this.refresh();
     for (let i = 0; i < this.words[ENTRIES]; i++) dump(this.read(this.#entries[i]));
     this.words[ENTRIES] = 0;
     this.words[USED] = 0;
     this.reset();
+    this.shrink();
   }
 
   protected free(): number {

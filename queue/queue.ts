@@ -143,9 +143,8 @@ export class Queue<T> {
    * @throws {PicklingError} When the queue is shared with threads and the item cannot travel. The queue goes on.
    * @throws The signal's reason, when it is aborted.
    */
-  async put(item: T, options?: WaitOptions): Promise<void> {
-    const later = this.#core.put(item, options, "Queue.put", Queue.prototype.put);
-    if (later !== undefined) await later;
+  put(item: T, options?: WaitOptions): Promise<void> {
+    return this.#core.put(item, options, "Queue.put", Queue.prototype.put);
   }
 
   /**
