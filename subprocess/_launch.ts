@@ -101,6 +101,14 @@ export function prepare(args: Args, options: PopenOptions, what: string): Launch
     stdout: slotOf(stdout, handed),
     stderr: stderr.kind === "stdout" ? undefined : slotOf(stderr, handed),
   };
+  if (
+    stdout.kind === "sink" && stderr.kind === "sink" && stdout.stream === stderr.stream &&
+    slots.stdout === "piped"
+  ) {
+    throw new RangeError(
+      `Cannot call ${what}: stdout and stderr are one stream, use stderr: STDOUT for that`,
+    );
+  }
   const joined = slots.stderr ?? (slots.stdout === "inherit" ? 1 : slots.stdout);
   const merge = slots.stderr === undefined && slots.stdout === "piped";
 

@@ -300,12 +300,9 @@ function copiedFiles(launch: Launch, input: Uint8Array | undefined, what: string
         `Cannot call ${what}: ${name} is a Web stream, which needs the event loop that this call blocks; await the async form`,
       );
     }
-    if (name === "stdin" && place.kind === "pipe" && input === undefined) {
-      throw new RangeError(
-        `Cannot call ${what} with stdin: PIPE: nobody could write to it; give input`,
-      );
-    }
   }
+  // A pipe that nobody writes to is closed at once, as communicate does.
+  if (stdin.kind === "pipe") input ??= new Uint8Array();
   if (stdin.kind === "file" && launch.options.stdin === "piped") input = readAll(stdin.file);
   return {
     input,

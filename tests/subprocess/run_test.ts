@@ -230,7 +230,10 @@ Deno.test("run: output that is not in the encoding rejects and leaves no child",
 Deno.test("runSync: Web streams are refused with a TypeError", () => {
   assertThrows(() => runSync(["cat"], { stdin: new ReadableStream() }), TypeError, "Web stream");
   assertThrows(() => runSync(["cat"], { stdout: new WritableStream() }), TypeError, "Web stream");
-  assertThrows(() => runSync(["cat"], { stdin: PIPE }), RangeError, "input");
+});
+
+both("closes a stdin: PIPE that has no input", async (run) => {
+  assertEquals((await run(["cat"], { stdin: PIPE, captureOutput: true, text: true })).stdout, "");
 });
 
 Deno.test("runSync blocks: nothing else runs in the meantime", async () => {

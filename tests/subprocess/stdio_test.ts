@@ -285,6 +285,12 @@ Deno.test("Streams of the wrong direction, locked ones and other values are refu
   for (const [name, value, error] of refused) {
     assertThrows(() => new Popen(["true"], { [name]: value as Stdio }), error, name);
   }
+  const one = new WritableStream();
+  assertThrows(
+    () => new Popen(["true"], { stdout: one, stderr: one }),
+    RangeError,
+    "stderr: STDOUT",
+  );
   const locked = new ReadableStream();
   locked.getReader();
   assertThrows(() => new Popen(["cat"], { stdin: locked }), TypeError, "lock");
