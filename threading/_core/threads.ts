@@ -13,7 +13,14 @@ import { OWN, type Settled } from "./lot.ts";
 import { giveWord, takeWord } from "./park.ts";
 import { EVENT_WORDS, FLAG, releaseAll, set, wait } from "./primitives/event.ts";
 import { cellAt, here, isMain } from "./site.ts";
-import { NEXT_IDENT, NEXT_NAME, THREADS_FREE, THREADS_HEAD, THREADS_LOCK } from "./words.ts";
+import {
+  NATIVES,
+  NEXT_IDENT,
+  NEXT_NAME,
+  THREADS_FREE,
+  THREADS_HEAD,
+  THREADS_LOCK,
+} from "./words.ts";
 
 // A thread's record starts with a lot: those who join it.
 /** Its identifier while it lives, 0 in a free record. */
@@ -62,6 +69,7 @@ function enterAs(
   let record = words[THREADS_FREE];
   if (record !== 0) words[THREADS_FREE] = words[record + T_NEXT];
   else record = allocate(here().ground, THREAD_WORDS, agent);
+  if (words[NATIVES] === 0) words[NATIVES] = allocate(here().ground, 2 * KEPT_NATIVES, agent);
   words[record + T_DAEMON] = Number(daemon);
   words[record + T_NATIVE] = 0;
   writeName(record, name);
@@ -161,11 +169,23 @@ export function rename(key: ThreadKey, name: string): void {
   });
 }
 
-/** The operating system's identifier of the thread, or 0 while it has not said, and when its record is another thread's. */
+/** How many identifiers are kept beyond the life of a thread's record: its creator may ask late. */
+const KEPT_NATIVES = 4096;
+
+/** Where the pair of a thread's identifier and the operating system's is kept, until a thread started much later needs the place. */
+function keptAt(ident: number): number {
+  return here().ground.words[NATIVES] + 2 * (ident % KEPT_NATIVES);
+}
+
+/** The operating system's identifier of the thread; 0 while it has not said, and when it was too long ago. */
 export function nativeOf({ record, ident }: ThreadKey): number {
   const { words } = here().ground;
   const native = Atomics.load(words, record + T_NATIVE);
-  return Atomics.load(words, record + T_LAST_IDENT) === ident ? native : 0;
+  if (Atomics.load(words, record + T_LAST_IDENT) === ident) return native;
+  const at = keptAt(ident);
+  if (Atomics.load(words, at) !== ident) return 0;
+  const kept = Atomics.load(words, at + 1);
+  return Atomics.load(words, at) === ident ? kept : 0;
 }
 
 /** Waits until the thread has said what {@linkcode nativeOf} gives, or has ended without a word. */
@@ -181,7 +201,13 @@ export function nativeSaid({ record, ident }: ThreadKey, waiter: number): Slow<S
 }
 
 /** Says what {@linkcode nativeOf} gives. The caller is the thread itself. */
-export function setNative({ record }: ThreadKey, native: number): void {
+export function setNative({ record, ident }: ThreadKey, native: number): void {
+  const { words } = here().ground;
+  const at = keptAt(ident);
+  // Whoever finds the identifier before and after it has read the rest has read what belongs to it.
+  Atomics.store(words, at, 0);
+  Atomics.store(words, at + 1, native);
+  Atomics.store(words, at, ident);
   runSync(here(), set(cellAt(record + T_NATIVE_LOT), FLAG, native));
 }
 

@@ -49,6 +49,8 @@ export const NEXT_NAME = 33;
 export const AGENTS_FREE = 34;
 /** The number of the next deposit; see depot in bootstrap.ts. */
 export const NEXT_DEPOSIT = 35;
+/** Pointer to the table of what the operating system calls threads; see threads.ts. */
+export const NATIVES = 36;
 const HEADER_WORDS = 64;
 
 const MAGIC_NUMBER = 0x62617474;
