@@ -259,7 +259,7 @@ export abstract class SharedShelf implements Shelf<Cargo> {
     this.bytes = NONE_SHARED;
     this.integers = new Int32Array(NONE_SHARED.buffer);
     this.doubles = new Float64Array(NONE_SHARED.buffer);
-    if (left > KEEP_BYTES / 2) stir(left);
+    if (left > KEEP_BYTES && left > memory.records.byteLength) stir();
   }
 
   abstract push(cargo: Cargo): void;
@@ -391,11 +391,11 @@ export abstract class SharedShelf implements Shelf<Cargo> {
 
 /**
  * Makes the garbage collector look: it sees how large plain buffers are, but not shared ones, and would leave them lying. Memory that
- * nobody writes to is not really there. Measured: two buffers are often not enough, four were.
+ * nobody writes to is not really there. Measured: with less it often looks and does not finish.
  */
-function stir(bytes: number): void {
+function stir(): void {
   try {
-    for (let i = 0; i < 4; i++) new ArrayBuffer(bytes);
+    for (let i = 0; i < 8; i++) new ArrayBuffer(2 ** 28);
   } catch {
     // No room for the trick: what was left stays until the collector comes by itself.
   }
