@@ -122,7 +122,7 @@ export class Lock {
   acquireSync(options?: AcquireOptions): boolean {
     if (options === undefined && this.#grab()) return true;
     const limit = limitOf(options, "Lock.acquireSync");
-    if (this.#grab()) return true;
+    if (options !== undefined && this.#grab()) return true;
     const body = (waiter: number) => acquire(this.#cell, MUTEX, waiter, limit);
     return callSync(this.#cell.site, limit, body) === GRANTED;
   }

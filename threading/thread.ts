@@ -299,7 +299,12 @@ export class Thread<A extends unknown[] = unknown[]> {
   joinSync(options?: WaitOptions): void {
     const limit = limitOf(options, "Thread.joinSync");
     const body = this.#joining(limit);
-    if (body !== undefined) callSync(here(), limit, body);
+    if (body !== undefined) {
+      const site = here();
+      callSync(site, limit, body);
+      // What the thread left open is closed before the caller goes on: there may be no turn of the event loop for that.
+      site.serve?.();
+    }
     this.#keepNative();
   }
 

@@ -47,7 +47,14 @@ export function* attendAsync(site: Site, body: Body, revocable?: Revocable): Slo
 
 /** Waits on the calling thread. */
 export function callSync(site: Site, limit: Limit, body: Body): Settled {
-  return runSync(site, attendSync(site, limit, body));
+  if (site.pending.size > 0) return runSync(site, attendSync(site, limit, body));
+  // This agent has no asynchronous waiters to pass over, and can get none while it is blocked.
+  const waiter = engage(site, SYNC);
+  try {
+    return runSync(site, body(waiter));
+  } finally {
+    discharge(site, waiter);
+  }
 }
 
 /**

@@ -20,6 +20,7 @@ import {
   LOOK,
   type Revocable,
   type Site,
+  type Step,
   tell,
   TIMED_OUT,
   type Woken,
@@ -90,14 +91,24 @@ export function discharge(site: Site, waiter: number): void {
   dismiss(site, waiter);
 }
 
+/** The step that takes the lot's lock. */
+export function takeLot(cell: Cell): Step {
+  return take(cell.words, cell.lock ?? cell.at + LOCK, cell.site.agent);
+}
+
+/** The step that gives it back. */
+export function giveLot(cell: Cell): Step {
+  return give(cell.words, cell.lock ?? cell.at + LOCK);
+}
+
 /** Takes the lot's lock. */
 export function* lockLot(cell: Cell): Slow<void> {
-  yield take(cell.words, cell.lock ?? cell.at + LOCK, cell.site.agent);
+  yield takeLot(cell);
 }
 
 /** Gives the lot's lock back. */
 export function* unlockLot(cell: Cell): Slow<void> {
-  yield give(cell.words, cell.lock ?? cell.at + LOCK);
+  yield giveLot(cell);
 }
 
 /** Puts a waiter at the end. Under the lock. */
@@ -202,19 +213,20 @@ export function* rouse(cell: Cell, grants: readonly Grant[]): Slow<void> {
 
 /**
  * Waits for a grant. `withdraw` is called under the lock after the waiter has left the lot because of the limit. A grant that came
- * at the same moment wins: it is never lost.
+ * at the same moment wins: it is never lost. `woken` is for a caller that has parked the waiter once already.
  */
 export function* settle(
   cell: Cell,
   waiter: number,
   limit: Limit,
-  withdraw?: (settled: Settled) => Slow<void>,
+  withdraw?: (settled: Settled, cell: Cell) => Slow<void>,
+  woken?: Woken,
 ): Slow<Settled> {
   const records = cell.site.ground.words;
-  const pending = cell.site.pending.get(waiter);
+  const pending = waiter === cell.site.waiter ? undefined : cell.site.pending.get(waiter);
   if (pending !== undefined) pending.abandon = () => leaveLot(cell, waiter, withdraw);
-  for (;;) {
-    const woken = (yield park(records, waiter, limit)) as Woken;
+  for (;; woken = undefined) {
+    woken ??= (yield park(records, waiter, limit)) as Woken;
     let state = yield load(records, waiter + W_STATE);
     if (state !== WAITING) return state;
     if (woken === LOOK) continue;
@@ -227,14 +239,14 @@ export function* settle(
 function* leaveLot(
   cell: Cell,
   waiter: number,
-  withdraw: ((settled: Settled) => Slow<void>) | undefined,
+  withdraw: ((settled: Settled, cell: Cell) => Slow<void>) | undefined,
   settled: Settled = VANISHED,
 ): Slow<number> {
   yield* lockLot(cell);
   const state = yield load(cell.site.ground.words, waiter + W_STATE);
   if (state === WAITING) {
     unlink(cell, waiter);
-    if (withdraw !== undefined) yield* withdraw(settled);
+    if (withdraw !== undefined) yield* withdraw(settled, cell);
   }
   yield* unlockLot(cell);
   return state;

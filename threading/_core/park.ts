@@ -187,8 +187,8 @@ export function parkSync(site: Site, waiter: number, limit: Limit): Woken {
   const { ground: { words }, agent } = site;
   for (;;) {
     const seen = Atomics.load(words, agent + A_PARK);
-    site.serve?.();
     if (Atomics.load(words, waiter + W_STATE) !== WAITING) return LOOK;
+    site.serve?.();
     const left = remaining(limit.deadline);
     if (left <= 0) return TIMED_OUT;
     Atomics.wait(words, agent + A_PARK, seen, left);

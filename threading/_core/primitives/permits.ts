@@ -14,7 +14,7 @@
  * @module
  */
 import type { Limit } from "../clock.ts";
-import { add, cas, load, type Slow, store } from "../drive.ts";
+import { add, cas, load, park, type Slow, store, wakeUp } from "../drive.ts";
 import {
   type Cell,
   claim,
@@ -22,6 +22,7 @@ import {
   enqueueFirst,
   first,
   firstAwake,
+  giveLot,
   type Grant,
   grant,
   LATE,
@@ -30,11 +31,12 @@ import {
   rouse,
   settle,
   type Settled,
+  takeLot,
   unlink,
   unlockLot,
 } from "../lot.ts";
-import type { Revocable } from "../park.ts";
-import { A_UNCLAIMED, GRANTED, W_AGENT, W_STATE } from "../words.ts";
+import { type Revocable, tell, type Woken } from "../park.ts";
+import { A_UNCLAIMED, GRANTED, SYNC, W_AGENT, W_FORM, W_STATE, WAITING } from "../words.ts";
 
 /** The state word. */
 export const STATE = OWN;
@@ -53,30 +55,37 @@ export interface Rule {
 export function* acquire(cell: Cell, rule: Rule, waiter: number, limit: Limit): Slow<Settled> {
   const { words, site } = cell;
   const at = cell.at + STATE;
-  yield* lockLot(cell);
+  yield takeLot(cell);
   for (;;) {
     const seen = yield load(words, at);
     const taken = rule.take(seen, site.agent);
     if (taken !== -1) {
       if ((yield cas(words, at, seen, taken)) !== seen) continue;
-      yield* unlockLot(cell);
+      yield giveLot(cell);
       return GRANTED;
     }
     if (limit.deadline === -Infinity) {
-      yield* unlockLot(cell);
+      yield giveLot(cell);
       return LATE;
     }
     if ((seen & WAITERS) === 1 || (yield cas(words, at, seen, seen | WAITERS)) === seen) break;
   }
   enqueue(cell, waiter);
-  yield* unlockLot(cell);
-  const settled = yield* settle(cell, waiter, limit, () => withdraw(cell));
+  yield giveLot(cell);
+  if (waiter === site.waiter) {
+    // What settle would do, for a thread that is granted when it wakes up for the first time.
+    const records = site.ground.words;
+    const woken = yield park(records, waiter, limit);
+    const state = yield load(records, waiter + W_STATE);
+    return state !== WAITING ? state : yield* settle(cell, waiter, limit, withdraw, woken as Woken);
+  }
+  const settled = yield* settle(cell, waiter, limit, withdraw);
   if (settled === GRANTED) yield* claim(cell, waiter);
   return settled;
 }
 
 /** The last waiter that leaves switches the fast path on again. */
-function* withdraw(cell: Cell): Slow<void> {
+function* withdraw(_settled: Settled, cell: Cell): Slow<void> {
   if (first(cell) !== 0) return;
   const seen = yield load(cell.words, cell.at + STATE);
   yield store(cell.words, cell.at + STATE, seen & ~WAITERS);
@@ -86,20 +95,32 @@ function* withdraw(cell: Cell): Slow<void> {
 export function* release(cell: Cell, rule: Rule, count: number): Slow<boolean> {
   const { words } = cell;
   const at = cell.at + STATE;
-  yield* lockLot(cell);
+  yield takeLot(cell);
   for (;;) {
     const seen = yield load(words, at);
     const given = rule.give(seen, count);
-    if (given !== -1 && (seen & WAITERS) === 1) {
-      const grants = yield* distribute(cell, rule, given);
-      yield* unlockLot(cell);
-      yield* rouse(cell, grants);
-      return true;
-    }
-    if (given === -1 || (yield cas(words, at, seen, given)) === seen) {
-      yield* unlockLot(cell);
+    if (given === -1 || (seen & WAITERS) === 0) {
+      if (given !== -1 && (yield cas(words, at, seen, given)) !== seen) continue;
+      yield giveLot(cell);
       return given !== -1;
     }
+    const records = cell.site.ground.words;
+    const waiter = first(cell);
+    if (count === 1 && records[waiter + W_FORM] === SYNC && rule.take(seen, 1) === -1) {
+      // What distribute would do, without its lists: one permit, and a blocked thread in front that has been waiting for it.
+      const agent = records[waiter + W_AGENT];
+      unlink(cell, waiter);
+      const state = rule.take(given, agent);
+      yield store(words, at, first(cell) === 0 ? state & ~WAITERS : state | WAITERS);
+      tell(cell.site.ground, waiter, GRANTED);
+      yield giveLot(cell);
+      yield wakeUp(records, agent, SYNC);
+      return true;
+    }
+    const grants = yield* distribute(cell, rule, given);
+    yield giveLot(cell);
+    yield* rouse(cell, grants);
+    return true;
   }
 }
 
