@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { register } from "../threading/_core/mod.ts";
+import { pack, register } from "../threading/_core/mod.ts";
 import { naturalOrder } from "./_order.ts";
 import { ordered, Queue, reviveQueue } from "./queue.ts";
 
@@ -60,7 +60,11 @@ export class PriorityQueue<T> extends Queue<T> {
     register(PriorityQueue, {
       name: "PriorityQueue",
       module: import.meta.url,
-      reduce: (queue) => [queue.#compare, queue._sent()],
+      reduce: (queue) => {
+        // First, since a queue whose order cannot travel stays local.
+        pack(queue.#compare, "share a PriorityQueue with", PriorityQueue, { root: "compare" });
+        return [queue.#compare, queue._sent()];
+      },
       revive: (parts) => {
         const [compare, sent] = parts as [
           ((a: unknown, b: unknown) => number) | undefined,

@@ -104,7 +104,7 @@ export class Queue<T> {
   }
 
   /** For reducers: what travels. @internal */
-  _sent(): [maxsize: number, sent: Sent] {
+  _sent(): unknown {
     return [this.#maxsize, this.#core.share()];
   }
 

@@ -217,6 +217,17 @@ Deno.test("items: one that cannot travel keeps a queue local, with all its items
   assertStrictEquals(await queue.get(), fn);
 });
 
+Deno.test("items: a compare that cannot travel keeps a PriorityQueue local, with all its items", () => {
+  const queue = new PriorityQueue<{ n: number }>(0, { compare: (a, b) => a.n - b.n });
+  const [one, two] = [{ n: 1 }, { n: 2 }];
+  queue.putNowait(two);
+  queue.putNowait(one);
+  const thread = new Thread({ target: touch, args: [queue] });
+  assertThrows(() => thread.start(), PicklingError);
+  assertStrictEquals(queue.getNowait(), one);
+  assertStrictEquals(queue.getNowait(), two);
+});
+
 Deno.test("items: a queue that holds itself can be handed to a thread", async () => {
   const queue = new Queue<unknown>();
   queue.putNowait(queue);
