@@ -247,9 +247,16 @@ export class Queue<T> {
    * one of these go on.
    *
    * @param options With `immediate: true` the items that are in the queue are thrown away, and counted as done.
+   * @throws {TypeError} When `immediate` is not a boolean.
    */
   shutdown(options: { immediate?: boolean } = {}): void {
-    this.#core.shutdown(options.immediate === true);
+    const immediate: unknown = (options as { immediate?: boolean } | null)?.immediate ?? false;
+    if (typeof immediate !== "boolean") {
+      throw new TypeError(
+        `Cannot shut the queue down: immediate must be a boolean, got ${typeof immediate}`,
+      );
+    }
+    this.#core.shutdown(immediate);
   }
 
   /** Takes items until the queue is shut down and empty. Each is taken when it is asked for; `taskDone` is not called. */

@@ -81,6 +81,16 @@ Deno.test("Queue: bad options are refused, and async calls reject", async () => 
   assert(queue.empty());
 });
 
+Deno.test("Queue: a bad option of shutdown is refused, and the queue stays open", () => {
+  const queue = new Queue<number>();
+  for (const immediate of [1, "yes", {}]) {
+    assertThrows(() => queue.shutdown({ immediate } as never), TypeError, "immediate");
+  }
+  assertFalse(queue.isShutdown);
+  queue.shutdown();
+  assert(queue.isShutdown);
+});
+
 Deno.test("Queue: the errors have names, and say what was found", async () => {
   const queue = new Queue<number>(1);
   assertThrows(() => queue.getNowait(), Empty, "the queue is empty, and no item was put in now");
