@@ -19,6 +19,7 @@ import {
   CAS,
   GIVE,
   LOAD,
+  OR,
   PARK,
   STORE,
   SWAP,
@@ -139,7 +140,7 @@ const RESUME = 3;
 const TIMEOUT = 4;
 const ABORT = 5;
 const MOVE_NAMES = ["", "answers the bell", "drains", "resumes", "times out", "is aborted"];
-const STEP_NAMES = ["load", "store", "cas", "add", "swap", "take", "give", "park", "wake"];
+const STEP_NAMES = ["load", "store", "cas", "add", "swap", "take", "give", "park", "wake", "or"];
 
 const buffer = new SharedArrayBuffer(4 * 2048);
 const before = new Int32Array(2048);
@@ -376,6 +377,8 @@ export class World {
         return ` += ${a}`;
       case SWAP:
         return ` = ${a}, was ${result}`;
+      case OR:
+        return ` |= ${a}, was ${result}`;
       default:
         return "";
     }
@@ -422,6 +425,10 @@ export class World {
       case SWAP:
         writes.push(op.at);
         words[op.at] = op.a;
+        return was;
+      case OR:
+        writes.push(op.at);
+        words[op.at] = was | op.a;
         return was;
       case TAKE:
         writes.push(op.at);

@@ -28,6 +28,8 @@ export const GIVE = 6;
 export const PARK = 7;
 /** See {@linkcode LOAD}. */
 export const WAKE = 8;
+/** See {@linkcode LOAD}. */
+export const OR = 9;
 
 /** A slow path: yields steps, is sent their results, returns `R`. */
 export type Slow<R> = Generator<Step, R, number>;
@@ -71,6 +73,10 @@ export function add(words: Int32Array<SharedArrayBuffer>, at: number, a: number)
 export function swap(words: Int32Array<SharedArrayBuffer>, at: number, a: number): Step {
   return make(SWAP, words, at, a);
 }
+/** Sets the bits of `a`; gives what it was. */
+export function or(words: Int32Array<SharedArrayBuffer>, at: number, a: number): Step {
+  return make(OR, words, at, a);
+}
 /** Takes a lock word, for the agent `holder`. */
 export function take(words: Int32Array<SharedArrayBuffer>, at: number, holder: number): Step {
   return make(TAKE, words, at, holder);
@@ -101,6 +107,8 @@ function perform(site: Site, step: Step): number {
       return Atomics.add(step.words, step.at, step.a);
     case SWAP:
       return Atomics.exchange(step.words, step.at, step.a);
+    case OR:
+      return Atomics.or(step.words, step.at, step.a);
     case TAKE:
       takeWord(step.words, step.at, step.a);
       return 0;

@@ -241,8 +241,9 @@ export function enlist(site: Site, waiter: number, revocable: Revocable | undefi
 /** The waiter's call returns: it is in no lot and has picked up what it was granted. */
 export function dismiss(site: Site, waiter: number): void {
   const { words } = site.ground;
-  Atomics.store(words, waiter + W_STATE, IDLE);
-  if (words[waiter + W_FORM] === SYNC) return;
+  // Nobody looks at the state of a waiter that is in no lot.
+  words[waiter + W_STATE] = IDLE;
+  if (waiter === site.waiter) return;
   site.pending.delete(waiter);
   if (Atomics.load(words, waiter + W_STACKED) === 1) site.retiring.add(waiter);
   else site.recycle(waiter);

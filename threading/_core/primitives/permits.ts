@@ -14,7 +14,7 @@
  * @module
  */
 import type { Limit } from "../clock.ts";
-import { add, cas, load, park, type Slow, store, wakeUp } from "../drive.ts";
+import { add, cas, load, or, park, type Slow, store, wakeUp } from "../drive.ts";
 import {
   type Cell,
   claim,
@@ -56,19 +56,14 @@ export function* acquire(cell: Cell, rule: Rule, waiter: number, limit: Limit): 
   const { words, site } = cell;
   const at = cell.at + STATE;
   yield takeLot(cell);
-  for (;;) {
-    const seen = yield load(words, at);
-    const taken = rule.take(seen, site.agent);
-    if (taken !== -1) {
-      if ((yield cas(words, at, seen, taken)) !== seen) continue;
-      yield giveLot(cell);
-      return GRANTED;
-    }
-    if (limit.deadline === -Infinity) {
-      yield giveLot(cell);
-      return LATE;
-    }
-    if ((seen & WAITERS) === 1 || (yield cas(words, at, seen, seen | WAITERS)) === seen) break;
+  // From here on the state is ours: whoever comes finds bit 0 and waits for the lot's lock.
+  const seen = yield or(words, at, WAITERS);
+  const taken = rule.take(seen, site.agent);
+  if (taken !== -1 || limit.deadline === -Infinity) {
+    const state = taken === -1 ? seen : taken;
+    yield store(words, at, first(cell) === 0 ? state & ~WAITERS : state | WAITERS);
+    yield giveLot(cell);
+    return taken === -1 ? LATE : GRANTED;
   }
   enqueue(cell, waiter);
   yield giveLot(cell);
