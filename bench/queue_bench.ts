@@ -24,8 +24,8 @@ import {
 import { consume, type Kind, type Order, produce } from "./_queue_parties.ts";
 
 const CALLS = 200_000;
-/** Items of one round: an eighth of them, shared by four, has to be whole. */
-const COUNTS: Record<Kind, number> = { number: 24_000, object: 12_000, bytes: 1280 };
+/** Items of one round: a 64th of them, shared by four, has to be whole. */
+const COUNTS: Record<Kind, number> = { number: 192_000, object: 96_000, bytes: 2560 };
 /** Producers and consumers. */
 const GRID: [name: string, producers: number, consumers: number][] = [
   ["one to one", 1, 1],
@@ -77,7 +77,7 @@ async function between(kind: Kind): Promise<Group> {
   const rows: Row[] = [];
   for (const [name, producers, consumers] of GRID) {
     const count = COUNTS[kind];
-    const few = count / 8;
+    const few = count / 64;
     const rounds = await takeTurns([
       () => posts(kind, producers, consumers, count, false),
       () => posts(kind, producers, consumers, few, true),
