@@ -4,10 +4,10 @@
  * @module
  */
 import { deadlineOf, limitOf, remaining, TimeoutError } from "../threading/_core/mod.ts";
-import { decodeError } from "../threading/_core/mod.ts";
+import { received } from "./_decode.ts";
 import type { ChunkResult } from "./_protocol.ts";
 import { type Progress, progressBar } from "./_progress.ts";
-import type { Future } from "./future.ts";
+import { Future } from "./future.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
 type Source = Iterable<unknown> | AsyncIterable<unknown>;
@@ -40,7 +40,13 @@ export function mapArguments(rest: unknown[]): { sources: Source[]; options: Map
     typeof value === "string" ||
     typeof (value as typeof last)?.[Symbol.iterator] === "function" ||
     typeof (value as typeof last)?.[Symbol.asyncIterator] === "function";
-  const options = sources.length > 1 && !isSource(last) ? (sources.pop() ?? {}) as MapOptions : {};
+  const hasOptions = sources.length > 1 && !isSource(last);
+  const options = hasOptions ? (sources.pop() ?? {}) as MapOptions : {};
+  if (typeof options !== "object") {
+    throw new TypeError(
+      `Cannot map: what comes last must be an iterable or options such as { chunksize: 100 }, got ${typeof options}`,
+    );
+  }
   for (const source of sources) {
     if (!isSource(source)) {
       throw new TypeError(
@@ -63,6 +69,8 @@ function count(value: number | undefined, name: string): number | undefined {
   return value;
 }
 
+const over = (): IteratorResult<unknown> => ({ done: true, value: undefined });
+
 /** The results of a `map`. */
 export class MapIterator implements AsyncIterableIterator<unknown> {
   readonly #fn: AnyFunction;
@@ -79,12 +87,22 @@ export class MapIterator implements AsyncIterableIterator<unknown> {
   #sent: (Future<unknown> | undefined)[] = [];
   /** Index of the first of them that was not taken. */
   #head = 0;
+  /** The call whose result `next` waits for, which is no longer among them. */
+  #current: Future<unknown> | undefined;
   /** Results of a chunk that were not given yet. */
   #values: unknown[] = [];
   #chunkError: ChunkResult["error"];
   #calls = 0;
   #exhausted = false;
   #ended = false;
+  /** The calls that were read from the sources, in all. */
+  #read = 0;
+  /** What a source threw, or the executor on its items: it comes after the results of the items before. */
+  #sourceError: { readonly error: unknown } | undefined;
+  /** Whether asynchronous sources are being read. */
+  #reading = false;
+  /** Set when there is something to look at: a call was sent, the sources are at their end, or all is over. */
+  #news = new Future<void>();
   /** The call of `next` that is in progress, and how many there are. */
   #turn: Promise<unknown> = Promise.resolve();
   #turns = 0;
@@ -92,6 +110,11 @@ export class MapIterator implements AsyncIterableIterator<unknown> {
   constructor(fn: AnyFunction, sources: Source[], options: MapOptions, send: Send) {
     const { timeout, signal, progress } = options;
     limitOf({ timeout, signal }, "map");
+    if (progress !== undefined && typeof progress !== "boolean" && typeof progress !== "function") {
+      throw new TypeError(
+        `Cannot map: progress must be a boolean or a function, got ${typeof progress}`,
+      );
+    }
     this.#fn = fn;
     this.#send = send;
     this.#chunksize = count(options.chunksize, "chunksize") ?? 1;
@@ -102,7 +125,12 @@ export class MapIterator implements AsyncIterableIterator<unknown> {
     if (sources.every((source) => Symbol.iterator in Object(source))) {
       this.#sync = sources.map((source) => (source as Iterable<unknown>)[Symbol.iterator]());
       this.#ahead = buffersize ?? Infinity;
-      this.#fillNow();
+      try {
+        this.#fillNow();
+      } catch (error) {
+        this.#end();
+        throw error;
+      }
     } else {
       this.#async = sources.map((source) =>
         Symbol.asyncIterator in Object(source)
@@ -118,21 +146,18 @@ export class MapIterator implements AsyncIterableIterator<unknown> {
   }
 
   #fillNow(): void {
-    try {
-      while (this.#room()) {
-        const chunk: unknown[][] = [];
+    while (this.#room()) {
+      const chunk: unknown[][] = [];
+      try {
         while (chunk.length < this.#chunksize && this.#calls + chunk.length < this.#ahead) {
           const args = this.#nextNow();
           if (args === undefined) break;
           chunk.push(args);
         }
+      } finally {
         this.#sendChunk(chunk);
       }
-    } catch (error) {
-      this.#end();
-      throw error;
     }
-    if (this.#exhausted) this.#progress.total ??= this.#progress.done + this.#calls;
   }
 
   /** The next argument list; the shortest source ends. */
@@ -149,42 +174,87 @@ export class MapIterator implements AsyncIterableIterator<unknown> {
     return args;
   }
 
-  async #fill(): Promise<void> {
-    if (this.#sync !== undefined) return this.#fillNow();
-    while (this.#room()) {
-      const chunk: unknown[][] = [];
-      while (chunk.length < this.#chunksize && !this.#exhausted) {
-        const args: unknown[] = [];
-        for (const source of this.#async!) {
-          const { done, value } = await source.next();
-          if (done) {
-            this.#exhausted = true;
-            break;
-          }
-          args.push(value);
-        }
-        if (!this.#exhausted) chunk.push(args);
-      }
-      this.#sendChunk(chunk);
+  /** Sends more calls, if there is room. */
+  #fill(): void {
+    if (!this.#room()) return;
+    if (this.#sync === undefined) return void this.#readAhead();
+    try {
+      this.#fillNow();
+    } catch (error) {
+      this.#sourceError = { error };
+      this.#exhausted = true;
     }
-    if (this.#exhausted) this.#progress.total ??= this.#progress.done + this.#calls;
+  }
+
+  /** Reads asynchronous sources beside the calls of `next`: a slow source must not hold back results that are there. */
+  async #readAhead(): Promise<void> {
+    if (this.#reading) return;
+    this.#reading = true;
+    try {
+      while (this.#room()) {
+        const chunk: unknown[][] = [];
+        try {
+          while (chunk.length < this.#chunksize && this.#calls + chunk.length < this.#ahead) {
+            const args = await this.#nextSoon();
+            if (args === undefined) break;
+            chunk.push(args);
+          }
+        } finally {
+          if (!this.#ended) this.#sendChunk(chunk);
+        }
+        this.#tell();
+      }
+    } catch (error) {
+      this.#sourceError = { error };
+      this.#exhausted = true;
+    }
+    this.#reading = false;
+    this.#tell();
+  }
+
+  async #nextSoon(): Promise<unknown[] | undefined> {
+    const args: unknown[] = [];
+    for (const source of this.#async!) {
+      const { done, value } = await source.next();
+      if (done) {
+        this.#exhausted = true;
+        return undefined;
+      }
+      args.push(value);
+    }
+    return args;
+  }
+
+  #tell(): void {
+    if (!this.#news.done()) this.#news.setResult();
   }
 
   #sendChunk(chunk: unknown[][]): void {
-    if (chunk.length === 0) return;
+    const calls = chunk.length;
+    this.#read += calls;
+    if (this.#exhausted) this.#progress.total = this.#read;
+    if (calls === 0) return;
     const future = this.#chunksize === 1
       ? this.#send(this.#fn, chunk[0], 0)
       : this.#send(this.#fn, [chunk], 1);
-    const calls = chunk.length;
     this.#sent.push(future);
     this.#calls += calls;
-    if (this.#report === undefined) return;
-    future.addDoneCallback(() => {
-      if (future.cancelled()) return;
-      this.#progress.done += calls;
-      if (future.exceptionSync() !== null) this.#progress.failed++;
-      this.#report!({ ...this.#progress });
-    });
+    if (this.#report !== undefined) future.addDoneCallback(() => this.#count(future, calls));
+  }
+
+  #count(future: Future<unknown>, calls: number): void {
+    if (future.cancelled()) return;
+    const progress = this.#progress;
+    if (future.exceptionSync() !== null) {
+      progress.done += calls;
+      progress.failed += calls;
+    } else if (this.#chunksize === 1) progress.done++;
+    else {
+      const { values, error } = future.resultSync() as ChunkResult;
+      progress.done += values.length + (error === undefined ? 0 : 1);
+      if (error !== undefined) progress.failed++;
+    }
+    this.#report!({ ...progress });
   }
 
   next(): Promise<IteratorResult<unknown>> {
@@ -200,10 +270,11 @@ export class MapIterator implements AsyncIterableIterator<unknown> {
   }
 
   async #next(): Promise<IteratorResult<unknown>> {
-    if (this.#ended) return { done: true, value: undefined };
+    if (this.#ended) return over();
     try {
       return await this.#take();
     } catch (error) {
+      if (this.#ended) return over(); // left, while this was waiting for a call that was then cancelled
       this.#end();
       throw error;
     }
@@ -211,30 +282,44 @@ export class MapIterator implements AsyncIterableIterator<unknown> {
 
   async #take(): Promise<IteratorResult<unknown>> {
     this.#signal?.throwIfAborted();
-    await this.#fill();
+    this.#fill();
     if (this.#values.length === 0 && this.#chunkError === undefined) {
-      const head = this.#takeHead();
-      if (head === undefined) {
+      if (!await this.#comesAnother()) {
+        if (this.#sourceError !== undefined) throw this.#sourceError.error;
         this.#end();
-        return { done: true, value: undefined };
+        return over();
       }
-      const result = await this.#resultOf(head);
+      const result = await this.#resultOf(this.#takeHead());
       if (this.#chunksize === 1) {
         this.#calls--;
-        await this.#fill();
+        this.#fill();
         return { done: false, value: result };
       }
       const { values, error } = result as ChunkResult;
-      this.#values = values.reverse();
+      // Taken from the end, which costs nothing; `values` stays as it is for who counts them.
+      this.#values = values.toReversed();
       this.#chunkError = error;
     }
-    if (this.#values.length === 0) throw await decodeError(this.#chunkError!);
+    if (this.#values.length === 0) {
+      const ended = await received({ error: this.#chunkError! });
+      throw (ended as { error: unknown }).error;
+    }
     this.#calls--;
     return { done: false, value: this.#values.pop() };
   }
 
-  #takeHead(): Future<unknown> | undefined {
-    const head = this.#sent[this.#head];
+  /** Waits for a call whose result was not taken; `false` when there are no more. */
+  async #comesAnother(): Promise<boolean> {
+    while (this.#head >= this.#sent.length) {
+      if (this.#ended || this.#exhausted && !this.#reading) return false;
+      this.#news = new Future();
+      await this.#inTime(this.#news);
+    }
+    return true;
+  }
+
+  #takeHead(): Future<unknown> {
+    const head = this.#sent[this.#head]!;
     this.#sent[this.#head++] = undefined;
     if (this.#head >= 1024 && this.#head * 2 > this.#sent.length) {
       this.#sent = this.#sent.slice(this.#head);
@@ -244,6 +329,11 @@ export class MapIterator implements AsyncIterableIterator<unknown> {
   }
 
   async #resultOf(future: Future<unknown>): Promise<unknown> {
+    this.#current = future;
+    return await this.#inTime(future);
+  }
+
+  async #inTime<T>(future: Future<T>): Promise<T> {
     if (this.#deadline === Infinity && this.#signal === undefined) return await future;
     try {
       return await future.result({
@@ -251,7 +341,7 @@ export class MapIterator implements AsyncIterableIterator<unknown> {
         signal: this.#signal,
       });
     } catch (error) {
-      if (!future.done() && error instanceof TimeoutError) {
+      if (!future.done() && error instanceof TimeoutError && error !== this.#signal?.reason) {
         throw new TimeoutError("The results of map were not there in time");
       }
       throw error;
@@ -262,10 +352,12 @@ export class MapIterator implements AsyncIterableIterator<unknown> {
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#current?.cancel();
     for (const future of this.#sent) future?.cancel();
     this.#sent = [];
     this.#head = 0;
     this.#values = [];
+    this.#tell();
     if (this.#exhausted) return;
     for (const source of this.#sync ?? this.#async ?? []) {
       try {

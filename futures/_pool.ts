@@ -10,27 +10,28 @@
 import { copyContext } from "../contextvars/mod.ts";
 import { entriesOf } from "../threading/_context.ts";
 import {
-  decodeError,
   decodeErrorSync,
   deposit,
-  type EncodedError,
   importInProgress,
   type Limit,
   locate,
+  pack,
   remaining,
 } from "../threading/_core/mod.ts";
-import { Thread, ThreadError } from "../threading/mod.ts";
+import { Event, Thread, ThreadError } from "../threading/mod.ts";
 import { Empty, Queue } from "../queue/mod.ts";
+import { type Arrived, type Ended, received, receivedNow, receivedSoon } from "./_decode.ts";
 import {
   type Answer,
+  BROKEN,
   CANCELLED,
-  CONTROL_WORDS,
+  ERROR,
   FREE,
-  IDLE,
-  LIMIT,
+  parcelOf,
   QUEUED,
   RUNNING,
   type Task,
+  VALUE,
 } from "./_protocol.ts";
 import { work } from "./_worker.ts";
 import { BrokenThreadPool, RuntimeError } from "./errors.ts";
@@ -41,13 +42,24 @@ type AnyFunction = (...args: never[]) => unknown;
 /** What is done with an answer. */
 type Handler = (answer: Answer) => void;
 
-/** Where the answers for this thread come in. */
+/**
+ * Where the answers for this thread come in.
+ *
+ * Who waits without blocking waits for the bell, and then takes what is there; nobody waits for an item. Otherwise:
+ * 1. `await get()` takes an answer, and is to go on in a later turn;
+ * 2. before that, this turn calls `resultSync()`, which blocks until that very answer is in the queue.
+ * Workers put the answer first and ring then; here the bell is cleared first and the queue emptied then. So no answer is overlooked.
+ */
 class Inbox {
   readonly answers = new Queue<Answer>();
+  readonly bell = new Event();
   readonly #handlers = new Map<number, Handler>();
+  /** What is being decoded, of all pools: to end it without waiting. */
+  readonly decoding = new Map<number, () => void>();
   #last = 0;
   #expected = 0;
-  #listening: AbortController | undefined;
+  #listening = false;
+  #waiting: AbortController | undefined;
 
   /** Registers what answers of a number are for. */
   open(handler: Handler): number {
@@ -61,32 +73,32 @@ class Inbox {
 
   /** One more answer is on its way: the program stays alive until it is there. */
   expect(): void {
-    if (this.#expected++ === 0 && this.#listening === undefined) void this.#listen();
+    if (this.#expected++ === 0 && !this.#listening) void this.#listen();
   }
 
   /** It has come, or will not. */
   settled(): void {
-    if (--this.#expected === 0) this.#listening?.abort();
+    if (--this.#expected === 0) this.#waiting?.abort();
   }
 
   async #listen(): Promise<void> {
-    const controller = this.#listening = new AbortController();
-    const { signal } = controller;
-    try {
-      while (this.#expected > 0) {
-        this.#take(await this.answers.get({ signal }));
-        this.drain();
+    this.#listening = true;
+    while (this.#expected > 0) {
+      const controller = this.#waiting = new AbortController();
+      try {
+        await this.bell.wait({ signal: controller.signal });
+      } catch {
+        // Nothing is expected any more, or was not for a moment.
       }
-    } catch (error) {
-      if (!signal.aborted) throw error;
-    } finally {
-      this.#listening = undefined;
-      if (this.#expected > 0) void this.#listen();
+      this.#waiting = undefined;
+      this.drain();
     }
+    this.#listening = false;
   }
 
   /** Handles what is there. */
   drain(): boolean {
+    this.bell.clear();
     let some = false;
     while (!this.answers.empty()) {
       this.#take(this.answers.getNowait());
@@ -97,7 +109,11 @@ class Inbox {
 
   /** Blocks until something has come; `false` when time has run out. */
   wait(limit: Limit): boolean {
-    if (this.drain()) return true;
+    if (this.#finishDecoding()) return true;
+    if (this.drain()) {
+      this.#finishDecoding();
+      return true;
+    }
     const left = remaining(limit.deadline);
     try {
       this.#take(
@@ -108,7 +124,15 @@ class Inbox {
       throw error;
     }
     this.drain();
+    this.#finishDecoding();
     return true;
+  }
+
+  /** This thread blocks: there is no time any more to import what would be needed. */
+  #finishDecoding(): boolean {
+    const some = this.decoding.size > 0;
+    for (const finish of [...this.decoding.values()]) finish();
+    return some;
   }
 
   #take(answer: Answer): void {
@@ -129,6 +153,8 @@ export interface PoolOptions {
   readonly prefix: string;
   readonly initializer: AnyFunction | undefined;
   readonly initargs: unknown[];
+  /** The function at which stacks of refusals begin. */
+  readonly door: AnyFunction;
 }
 
 interface Item {
@@ -161,7 +187,6 @@ export class Pool {
   readonly #options: PoolOptions;
   readonly #inbox = inboxOfThread();
   readonly #tasks = new Queue<Task>();
-  readonly #control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
   readonly #stateBuffer = new SharedArrayBuffer(FIRST_SLOTS * 4, { maxByteLength: MOST_SLOTS * 4 });
   readonly #states = new Int32Array(this.#stateBuffer);
   readonly #freeSlots: number[] = [];
@@ -171,8 +196,6 @@ export class Pool {
   readonly #id: number;
   /** Slots of cancelled tasks, which become free when a worker comes to them. */
   readonly #cancelled: number[] = [];
-  /** Errors that are being decoded. */
-  readonly #decoding = new Map<number, EncodedError>();
   done = 0;
   failed = 0;
   readonly runTime = new Times();
@@ -182,8 +205,13 @@ export class Pool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#control[LIMIT] = options.maxWorkers;
-    this.#id = this.#inbox.open((answer) => this.#breakDown(answer[3]!));
+    if (options.initializer !== undefined) {
+      // To refuse now what could not be sent to the first worker.
+      pack(options.initargs, "use as initargs", options.door, { root: "initargs" });
+    }
+    this.#id = this.#inbox.open((answer) => {
+      if (answer[2] === BROKEN) this.#breakDown(decodeErrorSync(answer[3]) as Error);
+    });
   }
 
   get closed(): boolean {
@@ -214,20 +242,25 @@ export class Pool {
     const context = copyContext();
     const entries = context.size === 0 ? 0 : entriesOf(context, door as () => void);
     const future = new Future<unknown>();
+    const parcel = args.every(isPrimitive)
+      ? undefined
+      : parcelOf(args, "submit", chunk === 1 ? "items" : "args", door);
+    // First the worker, which may fail to start, then the task: what is in the queue has a worker.
+    this.#staff();
     const slot = this.#takeSlot();
     const id = this.#inbox.open((answer) => this.#answered(id, answer));
     try {
-      this.#tasks.putNowait([id, slot, key, entries, chunk, ...args]);
+      this.#tasks.putNowait(
+        [id, slot, key, entries, chunk, parcel === undefined ? 0 : 1, parcel ?? args],
+      );
     } catch (error) {
       this.#inbox.close(id);
       this.#freeSlots.push(slot);
       throw error;
     }
-    const item: Item = { slot, future, submitted: performance.now() };
-    this.#items.set(id, item);
+    this.#items.set(id, { slot, future, submitted: performance.now() });
     bind(future, this.#origin(id, slot));
     this.#inbox.expect();
-    this.#staff();
     return future;
   }
 
@@ -271,11 +304,11 @@ export class Pool {
       running: () => Atomics.load(this.#states, slot) === RUNNING && this.#items.has(id),
       cancel: () => {
         if (Atomics.compareExchange(this.#states, slot, QUEUED, CANCELLED) !== QUEUED) return false;
-        this.#cancelled.push(slot);
         this.#forget(id);
+        this.#cancelled.push(slot);
         return true;
       },
-      pump: (limit) => this.#pump(id, limit),
+      pump: (limit) => this.#inbox.wait(limit),
     };
   }
 
@@ -291,78 +324,57 @@ export class Pool {
 
   #answered(id: number, answer: Answer): void {
     const item = this.#items.get(id)!;
-    const ran = answer[1];
+    const [, ran, kind, content] = answer;
     this.runTime.add(ran);
     this.waitTime.add(performance.now() - item.submitted - ran);
-    this.#freeSlots.push(item.slot);
-    if (answer.length === 3) {
-      this.done++;
-      this.#forget(id);
-      conclude(item.future, { value: answer[2] });
-      return;
-    }
-    this.failed++;
-    const encoded = answer[3];
-    if (blocked) return this.#fail(id, decodeErrorSync(encoded));
-    this.#decoding.set(id, encoded);
-    void decodeError(encoded).then((error) => this.#fail(id, error));
+    if (kind === VALUE) return this.#end(id, { value: content });
+    const arrived: Arrived = kind === ERROR ? { error: content } : { parcel: content };
+    const ended = receivedSoon(arrived);
+    if (ended !== undefined) return this.#end(id, ended);
+    const { decoding } = this.#inbox;
+    decoding.set(id, () => this.#end(id, receivedNow(arrived)));
+    void received(arrived).then((ended) => this.#end(id, ended));
   }
 
-  #fail(id: number, error: unknown): void {
-    this.#decoding.delete(id);
+  /** The first to call this for a task decides. */
+  #end(id: number, ended: Ended): void {
+    this.#inbox.decoding.delete(id);
     const item = this.#forget(id);
-    if (item !== undefined) conclude(item.future, { error });
+    if (item === undefined) return;
+    this.#freeSlots.push(item.slot);
+    if ("error" in ended) this.failed++;
+    else this.done++;
+    conclude(item.future, ended);
   }
 
-  #pump(id: number, limit: Limit): boolean {
-    const encoded = this.#decoding.get(id);
-    if (encoded !== undefined) {
-      // Its class is being looked for asynchronously, which this thread has no time for any more.
-      this.#fail(id, decodeErrorSync(encoded));
-      return true;
-    }
-    blocked = true;
-    try {
-      return this.#inbox.wait(limit);
-    } finally {
-      blocked = false;
-    }
-  }
-
-  /** Starts a worker if none is free and there may be more. */
+  /** Starts a worker if all are busy, as far as this thread knows, and there may be more. */
   #staff(): void {
-    for (;;) {
-      const idle = Atomics.load(this.#control, IDLE);
-      if (idle <= 0) break;
-      if (Atomics.compareExchange(this.#control, IDLE, idle, idle - 1) === idle) return;
-    }
-    if (this.#workers.length >= this.#options.maxWorkers) return;
-    const { prefix, initializer, initargs } = this.#options;
+    const { maxWorkers, prefix, initializer, initargs } = this.#options;
+    const count = this.#workers.length;
+    if (this.#items.size < count || count >= maxWorkers) return;
     const thread = new Thread({
       target: work,
       args: [{
         pool: this.#id,
         tasks: this.#tasks,
         answers: this.#inbox.answers,
-        control: this.#control,
+        bell: this.#inbox.bell,
         states: this.#stateBuffer,
         initializer: initializer as ((...args: unknown[]) => unknown) | undefined,
         initargs,
       }],
-      name: `${prefix}_${this.#workers.length}`,
+      name: `${prefix}_${count}`,
       daemon: true,
     });
     thread.start();
     this.#workers.push(thread);
   }
 
-  #breakDown(encoded: EncodedError): void {
-    this.#broken = decodeErrorSync(encoded) as Error;
+  #breakDown(why: Error): void {
+    this.#broken ??= why;
     this.#tasks.shutdown({ immediate: true });
     for (const id of [...this.#items.keys()]) {
-      const item = this.#forget(id)!;
-      this.failed++;
-      conclude(item.future, { error: this.#brokenError() });
+      this.#end(id, { error: this.#brokenError() });
     }
   }
 
@@ -392,5 +404,7 @@ export class Pool {
   }
 }
 
-/** While this thread is blocked, nothing can be awaited. */
-let blocked = false;
+function isPrimitive(value: unknown): boolean {
+  return value === null || typeof value !== "object" && typeof value !== "function" &&
+      typeof value !== "symbol";
+}

@@ -1,38 +1,46 @@
 /**
- * What a pool and its workers tell each other: two queues, and words in shared memory.
+ * What a pool and its workers tell each other: two queues, a bell, and words in shared memory.
  *
  * @module
  */
-import type { EncodedError, Reference } from "../threading/_core/mod.ts";
+import { type EncodedError, pack, type Parcel, type Reference } from "../threading/_core/mod.ts";
 import type { ContextEntry } from "../threading/_context.ts";
 
-/** A task in the pool's queue. `slot` is its word in the states; `fn` the number of a deposit, which is a {@linkcode Reference}. */
+/**
+ * A task in the pool's queue. `slot` is its word in the states; `fn` the number of a deposit, which is a {@linkcode FunctionDeposit};
+ * `packed` says that the arguments are a parcel.
+ */
 export type Task = [
   id: number,
   slot: number,
   fn: number,
   context: ContextEntry[] | 0,
   chunk: 0 | 1,
-  ...args: unknown[],
+  packed: 0 | 1,
+  args: unknown,
 ];
 
-/** An answer in the submitter's queue: how long the task ran in milliseconds, and its value or, in the fourth place, its error. */
+/**
+ * An answer in the submitter's queue: which task, how long it ran in milliseconds, and what `kind` says.
+ *
+ * What needs a module to come back to life travels as a parcel: the queue gives its items without waiting, and a module may have to
+ * be awaited.
+ */
 export type Answer =
-  | [id: number, ran: number, value: unknown]
-  | [id: number, ran: number, value: 0, error: EncodedError]
+  | [id: number, ran: number, kind: typeof VALUE, value: unknown]
+  | [id: number, ran: number, kind: typeof PARCEL, parcel: Parcel]
+  | [id: number, ran: number, kind: typeof ERROR, error: EncodedError]
   /** A worker could not begin, or ended on its own. The identifier is that of the pool. */
-  | [id: number, ran: number, value: 0, error: EncodedError, broken: true];
+  | [id: number, ran: number, kind: typeof BROKEN, error: EncodedError];
+
+/** Kinds of answers. */
+export const VALUE = 0;
+export const PARCEL = 1;
+export const ERROR = 2;
+export const BROKEN = 3;
 
 /** What the deposit of a function holds. */
 export type FunctionDeposit = Reference;
-
-/** Words of a pool's control block: workers that wait for a task and were not counted on yet. */
-export const IDLE = 0;
-/** Workers whose task waits for another task of the same pool. */
-export const WAITING = 1;
-/** How many workers there may be. */
-export const LIMIT = 2;
-export const CONTROL_WORDS = 4;
 
 /** States of a task. None: a worker has thrown a cancelled task away, or never had one. */
 export const FREE = 0;
@@ -45,4 +53,22 @@ export const CANCELLED = 3;
 export interface ChunkResult {
   readonly values: unknown[];
   readonly error?: EncodedError;
+}
+
+/**
+ * The parcel of a value, or `undefined` when it can travel as it is.
+ *
+ * @throws {PicklingError} when it cannot travel.
+ */
+export function parcelOf(
+  value: unknown,
+  what: string,
+  root: string,
+  door: (...args: never[]) => unknown,
+): Parcel | undefined {
+  if (typeof value !== "object" && typeof value !== "function" && typeof value !== "symbol") {
+    return undefined;
+  }
+  const parcel = pack(value, what, door, { root });
+  return parcel.specials === undefined && parcel.value === value ? undefined : parcel;
 }

@@ -8,23 +8,29 @@ import {
   type EncodedError,
   encodeError,
   importingModules,
+  type Parcel,
   resolve,
   task,
+  unpack,
   withdraw,
 } from "../threading/_core/mod.ts";
 import { Context } from "../contextvars/mod.ts";
 import { runInContext } from "../contextvars/context.ts";
 import { contextFrom } from "../threading/_context.ts";
-import { currentThread } from "../threading/mod.ts";
+import { currentThread, type Event } from "../threading/mod.ts";
 import { Empty, type Queue, ShutDown } from "../queue/mod.ts";
 import {
   type Answer,
+  BROKEN,
+  ERROR,
   FREE,
   type FunctionDeposit,
-  IDLE,
+  PARCEL,
+  parcelOf,
   QUEUED,
   RUNNING,
   type Task,
+  VALUE,
 } from "./_protocol.ts";
 
 type AnyFunction = (...args: unknown[]) => unknown;
@@ -34,19 +40,29 @@ export interface Post {
   readonly pool: number;
   readonly tasks: Queue<Task>;
   readonly answers: Queue<Answer>;
-  readonly control: Int32Array;
+  readonly bell: Event;
   readonly states: SharedArrayBuffer;
   readonly initializer: AnyFunction | undefined;
   readonly initargs: unknown[];
 }
 
-const functions = new Map<number, AnyFunction>();
+/** A function of tasks, and where it comes from. */
+interface Loaded {
+  readonly fn: AnyFunction;
+  readonly url: string;
+}
+
+const functions = new Map<number, Loaded>();
 
 /** Runs a worker of a pool. */
 export async function work(post: Post): Promise<void> {
-  const { pool, tasks, answers, initializer, initargs } = post;
+  const { pool, tasks, answers, bell, initializer, initargs } = post;
   const states = new Int32Array(post.states);
-  const broken = (error: unknown) => answers.putNowait([pool, 0, 0, told(error), true]);
+  const reply = (answer: Answer) => {
+    answers.putNowait(answer);
+    bell.set();
+  };
+  const broken = (error: unknown) => reply([pool, 0, BROKEN, told(error)]);
   const stay = atLeave(() => broken(new Error("A worker thread ended while its pool was in use")));
   try {
     await initializer?.(...initargs);
@@ -55,9 +71,9 @@ export async function work(post: Post): Promise<void> {
     return stay();
   }
   for (;;) {
-    const next = soon(tasks) ?? await later(tasks, post.control);
+    const next = soon(tasks) ?? await later(tasks);
     if (next === undefined) break;
-    const [id, slot, key, context, chunk, ...args] = next;
+    const [id, slot, key, context, chunk, packed, given] = next;
     // Whoever changes the word first decides: the submitter may have taken the task back.
     if (Atomics.compareExchange(states, slot, QUEUED, RUNNING) !== QUEUED) {
       Atomics.store(states, slot, FREE);
@@ -66,22 +82,28 @@ export async function work(post: Post): Promise<void> {
     const begun = performance.now();
     let answer: Answer;
     try {
-      const fn = functions.get(key) ?? await load(key);
+      const { fn, url } = functions.get(key) ?? await load(key);
+      const args = (packed === 0
+        ? given
+        : await importingModules(url, () =>
+          unpack(given as Parcel))) as unknown[];
       const value = runInContext(
         context === 0 ? new Context() : await contextFrom(context),
         chunk === 1 ? runChunk : fn,
         ...(chunk === 1 ? [fn, args[0]] : args),
       );
       const result = isThenable(value) ? await value : value;
-      answer = [id, performance.now() - begun, result];
+      const parcel = parcelOf(result, "return", "result", work);
+      const ran = performance.now() - begun;
+      answer = parcel === undefined ? [id, ran, VALUE, result] : [id, ran, PARCEL, parcel];
     } catch (error) {
-      answer = [id, performance.now() - begun, 0, told(error)];
+      answer = [id, performance.now() - begun, ERROR, told(error)];
     }
     try {
-      answers.putNowait(answer);
+      reply(answer);
     } catch (error) {
-      // The result cannot travel: that is how this one task ends.
-      answers.putNowait([id, performance.now() - begun, 0, told(error)]);
+      // The result cannot travel after all: that is how this one task ends.
+      reply([id, performance.now() - begun, ERROR, told(error)]);
     }
   }
   stay();
@@ -114,8 +136,7 @@ function soon(tasks: Queue<Task>): Task | undefined {
   }
 }
 
-async function later(tasks: Queue<Task>, control: Int32Array): Promise<Task | undefined> {
-  Atomics.add(control, IDLE, 1);
+async function later(tasks: Queue<Task>): Promise<Task | undefined> {
   try {
     return await tasks.get();
   } catch (error) {
@@ -124,12 +145,13 @@ async function later(tasks: Queue<Task>, control: Int32Array): Promise<Task | un
   }
 }
 
-async function load(key: number): Promise<AnyFunction> {
+async function load(key: number): Promise<Loaded> {
   const reference = withdraw(key, true) as FunctionDeposit;
   const url = reference.how === "search" ? reference.modules[0] : reference.module;
   const fn = await importingModules(url, () => resolve(reference)) as AnyFunction;
-  functions.set(key, fn);
-  return fn;
+  const loaded = { fn, url };
+  functions.set(key, loaded);
+  return loaded;
 }
 
 /** Runs a chunk of `map`: an argument list after the other, up to the first that fails. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { refuse } from "../threading/_core/mod.ts";
 import { mapArguments, MapIterator, type MapOptions } from "./_map.ts";
 import type { Future } from "./future.ts";
 
@@ -21,6 +22,13 @@ export type Iterables<A extends unknown[]> = { [I in keyof A]: AnyIterable<A[I]>
  * Stands for Python's {@link https://docs.python.org/3.14/library/concurrent.futures.html#executor-objects | concurrent.futures.Executor}.
  */
 export abstract class Executor implements AsyncDisposable {
+  static {
+    refuse(
+      Executor,
+      "an executor belongs to the thread that made it; make one in the other thread, or send the calls' arguments and submit here",
+    );
+  }
+
   /**
    * Schedules a call.
    *

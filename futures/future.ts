@@ -48,6 +48,8 @@ export let conclude: <T>(
 export let whenDone: (future: Future<unknown>, fn: () => void) => () => void;
 /** Blocks until news of the future's executor has come in. */
 export let pump: (future: Future<unknown>, limit: Limit) => boolean;
+/** Whether an executor has the future's task. */
+export let isBound: (future: Future<unknown>) => boolean;
 /** Whether the future's task failed, and was not cancelled. */
 export let hasFailed: (future: Future<unknown>) => boolean;
 
@@ -104,6 +106,7 @@ export class Future<T> implements PromiseLike<T> {
       return () => future.#waiters?.delete(fn);
     };
     pump = (future, limit) => future.#pump(limit);
+    isBound = (future) => future.#origin !== undefined;
     hasFailed = (future) => future.#state.at === "failed";
   }
 

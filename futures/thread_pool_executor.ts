@@ -53,6 +53,12 @@ export interface ExecutorStats {
 
 let executors = 0;
 
+/** The threads of an executor that nobody can use any more end when its calls are done. */
+const forgotten = new FinalizationRegistry<Pool>((pool) => {
+  pool.close();
+  void pool.join();
+});
+
 /**
  * Runs calls of exported functions in threads that it keeps for them.
  *
@@ -117,7 +123,9 @@ export class ThreadPoolExecutor extends Executor {
       prefix: threadNamePrefix || `${name}-${executors++}`,
       initializer,
       initargs: initargs ?? [],
+      door: ThreadPoolExecutor as unknown as () => void,
     });
+    forgotten.register(this, this.#pool);
   }
 
   /** See {@linkcode Executor.submit}. */

@@ -10,7 +10,7 @@ import {
   TimeoutError,
   type WaitOptions,
 } from "../threading/_core/mod.ts";
-import { Future, hasFailed, pump, whenDone } from "./future.ts";
+import { Future, hasFailed, isBound, pump, whenDone } from "./future.ts";
 
 /** {@linkcode wait} returns when a future has finished or was cancelled. */
 export const FIRST_COMPLETED = "FIRST_COMPLETED";
@@ -42,6 +42,9 @@ export interface DoneFuture<T> extends Omit<Future<T>, "then"> {}
 type Any = Future<unknown>;
 
 function futuresOf<T>(fs: Iterable<Future<T>>, what: string): Set<Future<T>> {
+  if (typeof (fs as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] !== "function") {
+    throw new TypeError(`Cannot call ${what}: an iterable of futures is needed`);
+  }
   const futures = new Set(fs);
   for (const future of futures) {
     if (!(future instanceof Future)) {
@@ -51,14 +54,32 @@ function futuresOf<T>(fs: Iterable<Future<T>>, what: string): Set<Future<T>> {
   return futures;
 }
 
-function isOver(futures: ReadonlySet<Any>, when: ReturnWhen): boolean {
-  let pending = 0;
-  for (const future of futures) {
-    if (!future.done()) pending++;
-    else if (when === FIRST_COMPLETED) return true;
-    else if (when === FIRST_EXCEPTION && hasFailed(future)) return true;
+/** Counts futures as they become done, each once: waiting for many must not look at all of them for each. */
+class Watch {
+  /** Set when there is nothing to wait for any more. */
+  readonly over: Future<void> = new Future();
+  readonly #forgets: (() => void)[] = [];
+  #left: number;
+
+  constructor(futures: ReadonlySet<Any>, when: ReturnWhen) {
+    this.#left = futures.size;
+    if (futures.size === 0) this.#end();
+    for (const future of futures) {
+      this.#forgets.push(whenDone(future, () => {
+        this.#left--;
+        const enough = when === FIRST_COMPLETED || when === FIRST_EXCEPTION && hasFailed(future);
+        if (enough || this.#left === 0) this.#end();
+      }));
+    }
   }
-  return pending === 0;
+
+  #end(): void {
+    if (!this.over.done()) this.over.setResult();
+  }
+
+  [Symbol.dispose](): void {
+    for (const forget of this.#forgets) forget();
+  }
 }
 
 function split<T>(futures: ReadonlySet<Future<T>>): DoneAndNotDone<T> {
@@ -105,9 +126,8 @@ export async function wait<T>(
   const limit = limitOf(options, "wait");
   const when = whenOf(options, "wait");
   const futures = futuresOf(fs, "wait");
-  while (!isOver(futures as Set<Any>, when)) {
-    if (!await change(futures as Set<Any>, limit)) break;
-  }
+  using watch = new Watch(futures as Set<Any>, when);
+  await isDone(watch.over, limit);
   return split(futures);
 }
 
@@ -126,39 +146,40 @@ export function waitSync<T>(
   const limit = limitOf(options, "waitSync");
   const when = whenOf(options, "waitSync");
   const futures = futuresOf(fs, "waitSync");
-  while (!isOver(futures as Set<Any>, when) && limit.deadline !== -Infinity) {
-    // Whatever future is asked: all pools of a thread have one inbox.
-    const pending = [...futures as Set<Any>].filter((future) => !future.done());
-    if (!pump(pending[0], limit)) break;
+  using watch = new Watch(futures as Set<Any>, when);
+  const pending = new Set(futures as Set<Any>);
+  while (!watch.over.done() && limit.deadline !== -Infinity) {
+    if (!pump(oneOf(pending), limit)) break;
   }
   return split(futures);
 }
 
-/** Waits until one of the futures that are not done becomes so; `false` when time has run out. */
-function change(futures: ReadonlySet<Any>, limit: Limit): Promise<boolean> {
-  if (limit.deadline === -Infinity) return Promise.resolve(false);
-  return new Promise((resolve, reject) => {
-    const forgets: (() => void)[] = [];
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const end = (settle: () => void) => {
-      for (const forget of forgets) forget();
-      clearTimeout(timer);
-      limit.signal?.removeEventListener("abort", onAbort);
-      settle();
-    };
-    const onAbort = () => end(() => reject(limit.signal!.reason));
-    const onTimer = () => {
-      const left = remaining(limit.deadline);
-      if (left <= 0) end(() => resolve(false));
-      else timer = setTimeout(onTimer, Math.min(left, 2 ** 31 - 1));
-    };
-    for (const future of futures) {
-      if (!future.done()) forgets.push(whenDone(future, () => end(() => resolve(true))));
-    }
-    if (limit.signal?.aborted) return onAbort();
-    limit.signal?.addEventListener("abort", onAbort);
-    if (limit.deadline !== Infinity) onTimer();
-  });
+/**
+ * A future to pump for all: any that an executor has, since all pools of a thread have one inbox. Only when there is none, one that
+ * nobody can set.
+ */
+function oneOf(pending: Set<Any>): Any {
+  let other: Any | undefined;
+  for (const future of pending) {
+    if (future.done()) pending.delete(future);
+    else if (isBound(future)) return future;
+    else other ??= future;
+  }
+  return other!;
+}
+
+/** Waits for a future; `false` when time has run out. */
+async function isDone(future: Future<void>, limit: Limit): Promise<boolean> {
+  if (future.done()) return true;
+  if (limit.deadline === -Infinity) return false;
+  const left = remaining(limit.deadline);
+  try {
+    await future.result({ signal: limit.signal, timeout: left === Infinity ? undefined : left });
+    return true;
+  } catch (error) {
+    if (error instanceof TimeoutError && error !== limit.signal?.reason) return false;
+    throw error;
+  }
 }
 
 /**
@@ -195,8 +216,10 @@ export function asCompleted<T>(
 /** Not a generator: its `yield` would await the futures, which are thenable. */
 class Completed<T> implements AsyncIterableIterator<DoneFuture<T>> {
   readonly #limit: Limit;
-  readonly #ready: Future<T>[] = [];
   readonly #forgets: (() => void)[];
+  /** Those that are done, in that order, of which the first were given. */
+  #ready: Future<T>[] = [];
+  #given = 0;
   #left: number;
   /** Set as soon as there is something to give. */
   #news = new Future<void>();
@@ -214,24 +237,41 @@ class Completed<T> implements AsyncIterableIterator<DoneFuture<T>> {
 
   async next(): Promise<IteratorResult<DoneFuture<T>>> {
     for (;;) {
-      const future = this.#ready.shift();
-      if (future !== undefined) {
+      if (this.#given < this.#ready.length) {
+        const future = this.#ready[this.#given++];
         this.#left--;
+        if (this.#given >= 1024) {
+          this.#ready = this.#ready.slice(this.#given);
+          this.#given = 0;
+        }
         return { done: false, value: future };
       }
       if (this.#left === 0) return { done: true, value: undefined };
-      this.#news = new Future();
-      if (!await change(new Set([this.#news as Any]), this.#limit)) {
+      if (this.#news.done()) this.#news = new Future();
+      try {
+        if (await isDone(this.#news, this.#limit)) continue;
+        if (this.#left === 0) continue;
         throw new TimeoutError(`${this.#left} futures were not done in time`);
+      } catch (error) {
+        this.#end();
+        throw error;
       }
     }
   }
 
   return(): Promise<IteratorResult<DoneFuture<T>>> {
-    for (const forget of this.#forgets) forget();
-    this.#left = 0;
-    this.#ready.length = 0;
+    this.#end();
     return Promise.resolve({ done: true, value: undefined });
+  }
+
+  #end(): void {
+    for (const forget of this.#forgets) forget();
+    this.#forgets.length = 0;
+    this.#left = 0;
+    this.#ready = [];
+    this.#given = 0;
+    // Others may wait in a call of next() of their own.
+    if (!this.#news.done()) this.#news.setResult();
   }
 
   [Symbol.asyncIterator](): this {
