@@ -287,7 +287,7 @@ export class Thread<A extends unknown[] = unknown[]> {
     const limit = limitOf(options, "Thread.join");
     const body = this.#joining(limit);
     if (body !== undefined) await callAsync(here(), limit, body);
-    this.#keepNative();
+    this.#joined();
   }
 
   /**
@@ -299,12 +299,13 @@ export class Thread<A extends unknown[] = unknown[]> {
   joinSync(options?: WaitOptions): void {
     const limit = limitOf(options, "Thread.joinSync");
     const body = this.#joining(limit);
-    if (body !== undefined) {
-      const site = here();
-      callSync(site, limit, body);
-      // What the thread left open is closed before the caller goes on: there may be no turn of the event loop for that.
-      site.serve?.();
-    }
+    if (body !== undefined) callSync(here(), limit, body);
+    this.#joined();
+  }
+
+  /** What the thread left open is closed before the caller goes on: there may be no turn of the event loop for that. */
+  #joined(): void {
+    here().serve?.();
     this.#keepNative();
   }
 

@@ -307,6 +307,10 @@ export function takeWord(words: Int32Array<SharedArrayBuffer>, at: number, holde
     const seen = Atomics.load(words, at);
     if (seen === 0) {
       if (Atomics.compareExchange(words, at, 0, mine | 1) === 0) return;
+    } else if (seen >> 1 === holder) {
+      throw new Error(
+        "A function that is called in the middle of an operation, such as a compare function, must not use the object itself",
+      );
     } else if ((seen & 1) === 1 || Atomics.compareExchange(words, at, seen, seen | 1) === seen) {
       Atomics.wait(words, at, seen | 1, 10);
     }
