@@ -15,12 +15,12 @@ import { Event } from "../threading/mod.ts";
 import { CancelledError, InvalidStateError, RuntimeError } from "./errors.ts";
 
 /** How a future stands. Only the arrows of CPython's documentation lead from one to another. */
-type State<T> =
+type State =
   | { readonly at: "pending" }
   | { readonly at: "running" }
   /** `notified`: whoever would run it has been told. */
   | { readonly at: "cancelled"; readonly notified: boolean }
-  | { readonly at: "finished"; readonly value: T }
+  | { readonly at: "finished"; readonly value: unknown }
   | { readonly at: "failed"; readonly error: unknown };
 
 /** What an executor does for the futures of its tasks. */
@@ -75,11 +75,12 @@ export let hasFailed: (future: Future<unknown>) => boolean;
  * @typeParam T The result.
  */
 export class Future<T> implements PromiseLike<T> {
-  #state: State<T> = { at: "pending" };
+  // What is private does not tell T: a Future<string> is a Future<unknown>, and several kinds can be waited for together.
+  #state: State = { at: "pending" };
   #origin: Origin | undefined;
   /** Who waits goes on before callbacks are called, as in Python. Most futures have one waiter and no callback. */
   #waiters: Set<() => void> | undefined;
-  #callbacks: ((future: Future<T>) => void)[] | undefined;
+  #callbacks: ((future: never) => void)[] | undefined;
 
   static {
     refuse(
@@ -258,7 +259,7 @@ export class Future<T> implements PromiseLike<T> {
     return new Promise<T>((resolve, reject) => {
       whenDone(this as Future<unknown>, () => {
         const state = this.#state;
-        if (state.at === "finished") resolve(state.value);
+        if (state.at === "finished") resolve(state.value as T);
         else reject(state.at === "failed" ? state.error : this.#cancelledError());
       });
     }).then(onFulfilled, onRejected);
@@ -268,7 +269,7 @@ export class Future<T> implements PromiseLike<T> {
     return new InvalidStateError(`Cannot ${what} a future that is ${this.#state.at}`);
   }
 
-  #end(state: State<T>): void {
+  #end(state: State): void {
     this.#state = state;
     const waiters = this.#waiters;
     const callbacks = this.#callbacks;
@@ -278,9 +279,9 @@ export class Future<T> implements PromiseLike<T> {
     if (callbacks !== undefined) { for (const callback of callbacks) this.#call(callback); }
   }
 
-  #call(callback: (future: Future<T>) => void): void {
+  #call(callback: (future: never) => void): void {
     try {
-      callback(this);
+      callback(this as never);
     } catch (error) {
       const text = `Exception in a callback of a Future:\n${
         Deno.inspect(error, { colors: false })
@@ -291,7 +292,7 @@ export class Future<T> implements PromiseLike<T> {
 
   #value(): T {
     const state = this.#state;
-    if (state.at === "finished") return state.value;
+    if (state.at === "finished") return state.value as T;
     throw state.at === "failed" ? state.error : this.#cancelledError();
   }
 
