@@ -4,8 +4,6 @@
  * @module
  */
 
-import { TextLineStream } from "@std/streams";
-
 /** How {@linkcode lines} decodes. */
 export interface LinesOptions {
   /** Any label of `TextDecoder`; UTF-8 by default. */
@@ -54,8 +52,13 @@ export function lines(
     );
   }
   const decoder = new TextDecoderStream(encoding, { fatal: errors === "strict", ignoreBOM: true });
-  return stream
-    // A stream of bytes may be read into any buffer; the decoder's type asks for less.
-    .pipeThrough(decoder as unknown as ReadableWritablePair<string, Uint8Array>)
-    .pipeThrough(new TextLineStream({ allowCR: true }));
+  // A stream of bytes may be read into any buffer; the decoder's type asks for less. Piped here, so that the stream is ours at once.
+  const text = stream.pipeThrough(decoder as unknown as ReadableWritablePair<string, Uint8Array>);
+  return ReadableStream.from(split(text));
+}
+
+/** Loads what it needs when the first line is asked for: the rest of the package does without any other. */
+async function* split(text: ReadableStream<string>): AsyncGenerator<string> {
+  const { TextLineStream } = await import("@std/streams");
+  yield* text.pipeThrough(new TextLineStream({ allowCR: true }));
 }

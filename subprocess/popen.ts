@@ -193,7 +193,12 @@ export class Popen<const T extends PopenOptions = any> implements AsyncDisposabl
 
   /** Keeps the program alive while somebody waits. */
   #hold(): () => void {
-    if (this.#held++ === 0 && !this.#collected) this.#child.ref();
+    if (this.#collected) {
+      // The child is gone, and with it what could be referred to; its output may still be in the pipe.
+      const keepAlive = setInterval(() => {}, 2 ** 30);
+      return () => clearInterval(keepAlive);
+    }
+    if (this.#held++ === 0) this.#child.ref();
     return () => {
       if (--this.#held === 0 && !this.#collected) this.#child.unref();
     };
