@@ -35,7 +35,7 @@ import {
 } from "./_protocol.ts";
 import { work } from "./_worker.ts";
 import { BrokenThreadPool, RuntimeError } from "./errors.ts";
-import { bind, conclude, Future, type Origin } from "./future.ts";
+import { bind, conclude, Future, type Origin, whenDone } from "./future.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
 
@@ -397,9 +397,14 @@ export class Pool {
     for (const { future } of [...this.#items.values()]) future.cancel();
   }
 
-  /** Waits until all workers have ended. */
+  /** Waits until all workers have ended, and all futures are done. */
   async join(): Promise<void> {
     for (const thread of this.#workers) await thread.join();
+    // What they have answered is there, but perhaps nobody has looked yet.
+    this.#inbox.drain();
+    for (const { future } of [...this.#items.values()]) {
+      await new Promise<void>((resolve) => whenDone(future, resolve));
+    }
     this.#inbox.close(this.#id);
   }
 }

@@ -1,0 +1,63 @@
+/** Static types: checked by `deno check`, which fails when an expected error is none. */
+
+import { assertEquals } from "@std/assert";
+import { asCompleted, Future, ThreadPoolExecutor, wait } from "@batteries/concurrent/futures";
+import { add, addLater, describe, double, echo } from "../fixtures/futures/tasks.ts";
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true
+  : false;
+function same<A, B>(..._: Same<A, B> extends true ? [] : ["these types differ"]): void {}
+
+/** Never called: only its types count. */
+export async function types(executor: ThreadPoolExecutor): Promise<void> {
+  const sum = executor.submit(add, 1, 2);
+  same<typeof sum, Future<number>>();
+  const later = executor.submit(addLater, 1, 2);
+  same<typeof later, Future<number>>();
+  const awaited = await sum;
+  same<typeof awaited, number>();
+  const text = executor.submit(echo<string>, "x");
+  same<typeof text, Future<string>>();
+  // @ts-expect-error: too few arguments
+  executor.submit(add, 1);
+  // @ts-expect-error: too many
+  executor.submit(double, 1, 2);
+  // @ts-expect-error: of the wrong type
+  executor.submit(add, 1, "2");
+
+  const doubled = executor.map(double, [1, 2]);
+  same<typeof doubled, AsyncIterableIterator<number>>();
+  const described = executor.map(describe, [1], ["a"], new Set([true]), { chunksize: 2 });
+  same<typeof described, AsyncIterableIterator<string>>();
+  const sums = executor.map(
+    addLater,
+    [1],
+    (async function* () {
+      yield 1;
+    })(),
+  );
+  same<typeof sums, AsyncIterableIterator<number>>();
+  // @ts-expect-error: items of the wrong type
+  executor.map(double, ["1"]);
+  // @ts-expect-error: the second iterable has the wrong items
+  executor.map(add, [1], ["2"]);
+  // @ts-expect-error: an option that is none
+  executor.map(double, [1], { chunkSize: 5 });
+
+  const { done } = await wait([sum, later], { returnWhen: "FIRST_COMPLETED" });
+  same<typeof done, Set<Future<number>>>();
+  await wait<unknown>([sum, text, new Future<Date>()]);
+  for await (const future of asCompleted([sum, later])) {
+    const value = await future.result();
+    same<typeof value, number>();
+  }
+  // @ts-expect-error: returnWhen is one of three
+  await wait([sum], { returnWhen: "SOON" });
+  // @ts-expect-error: an option that is none
+  new ThreadPoolExecutor({ max_workers: 1 });
+}
+
+Deno.test("types: a Future<string> is a Future<unknown>, in types as in truth", () => {
+  const future: Future<unknown> = new Future<string>();
+  assertEquals(future instanceof Future, true);
+});
