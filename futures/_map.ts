@@ -233,7 +233,13 @@ export class MapIterator implements AsyncIterableIterator<unknown> {
     const calls = chunk.length;
     this.#read += calls;
     if (this.#exhausted) this.#progress.total = this.#read;
-    if (calls === 0) return;
+    if (calls === 0) {
+      // The calls may all have ended before it was known that they are all.
+      if (this.#exhausted && this.#read > 0 && this.#progress.done === this.#read) {
+        this.#report?.({ ...this.#progress });
+      }
+      return;
+    }
     const future = this.#chunksize === 1
       ? this.#send(this.#fn, chunk[0], 0)
       : this.#send(this.#fn, [chunk], 1);

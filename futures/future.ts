@@ -254,7 +254,8 @@ export class Future<T> implements PromiseLike<T> {
   /** Makes `await future` work. */
   then<R1 = T, R2 = never>(
     onFulfilled?: ((value: T) => R1 | PromiseLike<R1>) | null,
-    onRejected?: ((reason: unknown) => R2 | PromiseLike<R2>) | null,
+    // deno-lint-ignore no-explicit-any -- as PromiseLike has it
+    onRejected?: ((reason: any) => R2 | PromiseLike<R2>) | null,
   ): Promise<R1 | R2> {
     return new Promise<T>((resolve, reject) => {
       whenDone(this as Future<unknown>, () => {

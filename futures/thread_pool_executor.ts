@@ -66,6 +66,8 @@ const forgotten = new FinalizationRegistry<Pool>((pool) => {
  *   nothing; one that is forgotten does not keep the program alive once its calls are done.
  * - Arguments and results are copied, but for shareable objects. What cannot travel fails alone.
  * - A call runs in a copy of its submitter's context.
+ * - An executor belongs to the thread that made it, and does not travel. Calls that are in flight when a thread's target ends are
+ *   lost: leave an `await using` block first. The main thread waits for them.
  *
  * Stands for Python's {@link https://docs.python.org/3.14/library/concurrent.futures.html#threadpoolexecutor | concurrent.futures.ThreadPoolExecutor}.
  *
