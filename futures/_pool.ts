@@ -236,7 +236,7 @@ export class Pool {
    * @throws {BrokenThreadPool} when a worker has failed.
    * @throws {PicklingError} when the function or an argument cannot travel.
    */
-  submit(fn: AnyFunction, args: unknown[], chunk: 0 | 1, door: AnyFunction): Future<unknown> {
+  submit(fn: AnyFunction, args: unknown[], chunk: number, door: AnyFunction): Future<unknown> {
     this.#mustBeOpen();
     const key = this.#depositOf(fn, door);
     const context = copyContext();
@@ -244,7 +244,7 @@ export class Pool {
     const future = new Future<unknown>();
     const parcel = args.every(isPrimitive)
       ? undefined
-      : parcelOf(args, "submit", chunk === 1 ? "items" : "args", door);
+      : parcelOf(args, "submit", chunk === 0 ? "args" : "items", door);
     // First the worker, which may fail to start, then the task: what is in the queue has a worker.
     this.#staff();
     const slot = this.#takeSlot();

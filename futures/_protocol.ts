@@ -8,14 +8,14 @@ import type { ContextEntry } from "../threading/_context.ts";
 
 /**
  * A task in the pool's queue. `slot` is its word in the states; `fn` the number of a deposit, which is a {@linkcode FunctionDeposit};
- * `packed` says that the arguments are a parcel.
+ * `chunk` is 0 for one call, and for a chunk of `map` how many of the arguments belong to each call; `packed` says that the arguments are a parcel.
  */
 export type Task = [
   id: number,
   slot: number,
   fn: number,
   context: ContextEntry[] | 0,
-  chunk: 0 | 1,
+  chunk: number,
   packed: 0 | 1,
   args: unknown,
 ];

@@ -89,8 +89,8 @@ export async function work(post: Post): Promise<void> {
           unpack(given as Parcel))) as unknown[];
       const value = runInContext(
         context === 0 ? new Context() : await contextFrom(context),
-        chunk === 1 ? runChunk : fn,
-        ...(chunk === 1 ? [fn, args[0]] : args),
+        chunk === 0 ? fn : runChunk,
+        ...(chunk === 0 ? args : [fn, args, chunk]),
       );
       const result = isThenable(value) ? await value : value;
       const parcel = parcelOf(result, "return", "result", work);
@@ -154,12 +154,13 @@ async function load(key: number): Promise<Loaded> {
   return loaded;
 }
 
-/** Runs a chunk of `map`: an argument list after the other, up to the first that fails. */
-async function runChunk(...[fn, calls]: unknown[]): Promise<unknown> {
+/** Runs a chunk of `map`: a call after the other, up to the first that fails. `arity` of the arguments belong to each. */
+async function runChunk(...given: unknown[]): Promise<unknown> {
+  const [fn, args, arity] = given as [AnyFunction, unknown[], number];
   const values: unknown[] = [];
-  for (const args of calls as unknown[][]) {
+  for (let i = 0; i < args.length; i += arity) {
     try {
-      const value = (fn as AnyFunction)(...args);
+      const value = arity === 1 ? fn(args[i]) : fn(...args.slice(i, i + arity));
       values.push(isThenable(value) ? await value : value);
     } catch (error) {
       return { values, error: told(error) };

@@ -95,13 +95,13 @@ export abstract class Executor implements AsyncDisposable {
     return results as AsyncIterableIterator<never>;
   }
 
-  /** Submits one call, or a chunk of calls. @internal */
+  /** Submits one call, or a chunk of calls: `chunk` is then how many arguments each has. @internal */
   protected _send(
     fn: (...args: never[]) => unknown,
     args: unknown[],
-    chunk: 0 | 1,
+    chunk: number,
   ): Future<unknown> {
-    if (chunk === 1) throw new TypeError("This executor does not take chunks");
+    if (chunk !== 0) throw new TypeError("This executor does not take chunks");
     return this.submit(fn as (...args: unknown[]) => unknown, ...args);
   }
 

@@ -136,11 +136,11 @@ export class ThreadPoolExecutor extends Executor {
     return this.#pool.submit(fn, args, 0, door) as Future<Awaited<R>>;
   }
 
-  /** Submits one call, or a chunk of calls. @internal */
+  /** Submits one call, or a chunk of calls: `chunk` is then how many arguments each has. @internal */
   protected override _send(
     fn: (...args: never[]) => unknown,
     args: unknown[],
-    chunk: 0 | 1,
+    chunk: number,
   ): Future<unknown> {
     return this.#pool.submit(fn, args, chunk, Executor.prototype.map);
   }

@@ -49,6 +49,7 @@ import {
   whatIsPrepared,
   whichColour,
 } from "../fixtures/futures/tasks.ts";
+import { lives, Local } from "../fixtures/futures/only_in_main.ts";
 import { copyContext } from "@batteries/concurrent/contextvars";
 
 Deno.test("submit: results of functions, async functions and static methods", async () => {
@@ -104,6 +105,30 @@ Deno.test("submit: arguments are those of the moment of the call", async () => {
   assertEquals([await first, await second], [[1], [1, 2]]);
 });
 
+Deno.test("submit: big arguments and results, while both threads are busy with others", async () => {
+  await using executor = new ThreadPoolExecutor(2);
+  const bytes = new Uint8Array(8 * 2 ** 20).fill(7);
+  const text = "é🦕".repeat(500_000);
+  const list = Array.from({ length: 100_000 }, (_, i) => ({ i }));
+  for (const colour of ["async", "sync"]) {
+    const futures = [bytes, text, list, bytes].map((value) =>
+      executor.submit(echo<unknown>, value)
+    );
+    const back = colour === "async"
+      ? await Promise.all(futures)
+      : futures.map((future) => future.resultSync());
+    assertEquals(back.map((value) => (value as unknown[]).length), [
+      bytes.length,
+      text.length,
+      list.length,
+      bytes.length,
+    ]);
+    assertEquals((back[0] as Uint8Array).every((byte) => byte === 7), true);
+    assertStrictEquals(back[1], text);
+    assertEquals(back[2], list);
+  }
+});
+
 Deno.test("submit: locks and events are the same in the thread", async () => {
   await using executor = new ThreadPoolExecutor(3);
   const lock = new Lock();
@@ -138,6 +163,16 @@ Deno.test("submit: a result that cannot travel fails its task alone", async () =
   await assertRejects(() => bad, PicklingError, "closures");
   assertStrictEquals(await good, 3);
   assertThrows(() => executor.submit(givesClosure).resultSync(), PicklingError);
+});
+
+Deno.test("submit: a module that the thread cannot import fails the calls that need it, and no others", async () => {
+  await using executor = new ThreadPoolExecutor(1);
+  for (let i = 0; i < 2; i++) {
+    const needs = [executor.submit(lives), executor.submit(echo<unknown>, [new Local()])];
+    const fine = executor.submit(add, 1, 2);
+    for (const future of needs) await assertRejects(() => future, EvalError, "not in this thread");
+    assertStrictEquals(await fine, 3);
+  }
 });
 
 Deno.test("errors: class, message, own properties, cause and the stack of the other side arrive", async () => {
@@ -459,4 +494,18 @@ Deno.test("callbacks of tasks come in order, in the submitting thread, with erro
   bad.addDoneCallback((future) => seen.push(future.exceptionSync() instanceof Refusal));
   await executor.shutdown();
   assertEquals(seen, [[1, 3], [2, 3], true]);
+});
+
+Deno.test("callbacks of tasks may submit, and may block for what they submit", async () => {
+  await using executor = new ThreadPoolExecutor(1);
+  for (const colour of ["async", "sync"]) {
+    const seen: number[] = [];
+    const first = executor.submit(add, 1, 2);
+    first.addDoneCallback((future) => {
+      seen.push(executor.submit(double, future.resultSync()).resultSync());
+    });
+    if (colour === "async") await first;
+    else first.resultSync();
+    assertEquals(seen, [6]);
+  }
 });

@@ -31,6 +31,13 @@ for (const [way, lines] of Object.entries(ENDINGS)) {
   });
 }
 
+Deno.test("the threads of an executor that is forgotten end in a program that goes on", async () => {
+  await prints(at("main_ending.ts"), ["one", "its threads have ended"], {
+    args: ["collected"],
+    flags: ["-A", "--v8-flags=--expose-gc"],
+  });
+});
+
 Deno.test("futures need no more than to read", async () => {
   await prints(at("main_ending.ts"), ["one"], {
     args: ["idle"],
