@@ -120,7 +120,7 @@ export function stow(item: unknown, door: Door): Cargo {
         }
       } else {
         const text = jsonOf(item);
-        if (text !== undefined) return stowAs(ascii ? ASCII_JSON : WIDE_JSON, text);
+        if (text !== undefined) return stowText(text, ASCII_JSON, WIDE_JSON);
       }
   }
   return stowParcel(pack(item, "put into a queue shared with threads", door, { root: "item" }));
@@ -176,78 +176,53 @@ const FEW = 24;
 const DEEP = 8;
 
 const seen: object[] = [];
-/** Whether the text that is being written has only ASCII characters. */
-let ascii = true;
 
 /**
  * The JSON text of `value`, or `undefined` when JSON would not carry it exactly, or when it is so large that the engine's
- * serialization is the better way. Unlike `JSON.stringify` it reads each property once, and so cannot be told different things.
+ * serialization is the better way.
  */
 function jsonOf(value: object): string | undefined {
   seen.length = 0;
-  ascii = true;
-  return objectText(value, 0);
-}
-
-function valueText(value: unknown, depth: number): string | undefined {
-  switch (typeof value) {
-    case "string":
-      return stringText(value);
-    case "number":
-      return Number.isFinite(value) && (value !== 0 || 1 / value > 0) ? `${value}` : undefined;
-    case "boolean":
-      return value ? "true" : "false";
-    case "object":
-      return value === null ? "null" : objectText(value, depth + 1);
-    default:
-      return undefined;
-  }
-}
-
-function stringText(text: string): string {
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit < 0x20 || unit === 0x22 || unit === 0x5c || unit > 0x7e) {
-      const quoted = JSON.stringify(text);
-      if (ascii && !isAscii(quoted)) ascii = false;
-      return quoted;
-    }
-  }
-  return `"${text}"`;
+  return isJsonObject(value, 0) ? JSON.stringify(value) : undefined;
 }
 
 const { prototype: ObjectPrototype } = Object;
 const { prototype: ArrayPrototype } = Array;
-const tagOf = ObjectPrototype.toString;
 
-function objectText(value: object, depth: number): string | undefined {
-  if (seen.length === FEW || depth > DEEP || seen.includes(value)) return undefined;
+function isJsonObject(value: object, depth: number): boolean {
+  if (seen.length === FEW || depth > DEEP || seen.includes(value) || isProxy(value)) return false;
   seen.push(value);
   const proto = Object.getPrototypeOf(value);
-  if (proto === ArrayPrototype) return arrayText(value as unknown[], depth);
-  if (proto !== ObjectPrototype || tagOf.call(value) !== "[object Object]") return undefined;
-  if (isProxy(value)) return undefined;
-  let text = "{";
-  const keys = Object.keys(value);
-  for (let i = 0; i < keys.length; i++) {
-    const key = keys[i];
-    const item = valueText((value as Record<string, unknown>)[key], depth);
-    if (item === undefined || key === "__proto__") return undefined;
-    text += i === 0 ? `${stringText(key)}:${item}` : `,${stringText(key)}:${item}`;
+  if (proto === ArrayPrototype) return isJsonArray(value as unknown[], depth);
+  // What has a callee may be an `arguments`, which does not travel.
+  if (proto !== ObjectPrototype || "callee" in value || Object.hasOwn(value, "__proto__")) {
+    return false;
   }
-  return text + "}";
+  for (const key in value) {
+    if (!isJson((value as Record<string, unknown>)[key], depth)) return false;
+  }
+  return true;
 }
 
-function arrayText(array: unknown[], depth: number): string | undefined {
+function isJsonArray(array: unknown[], depth: number): boolean {
   const { length } = array;
-  if (length > 256 || isProxy(array) || Object.keys(array).length !== length) return undefined;
-  let text = "[";
-  for (let i = 0; i < length; i++) {
-    const item = valueText(array[i], depth);
-    if (item === undefined) return undefined;
-    text += i === 0 ? item : `,${item}`;
+  if (length > 256 || Object.keys(array).length !== length) return false;
+  for (let i = 0; i < length; i++) if (!isJson(array[i], depth)) return false;
+  return true;
+}
+
+function isJson(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return true;
+    case "number":
+      return Number.isFinite(value) && (value !== 0 || 1 / value > 0);
+    case "object":
+      return value === null || isJsonObject(value, depth + 1);
+    default:
+      return false;
   }
-  return text + "]";
 }
 
 /** Whether there is something in `value` that the engine's serialization would copy or lose. */
