@@ -1,0 +1,2 @@
+// The task of piscina and tinypool.
+export default (n) => n + 1;
