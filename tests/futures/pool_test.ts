@@ -27,6 +27,7 @@ import {
   addLater,
   cannotPrepare,
   changeColour,
+  closes,
   colour,
   double,
   echo,
@@ -45,6 +46,7 @@ import {
   setEvent,
   threadName,
   throwsNull,
+  throwsText,
   underLock,
   whatIsPrepared,
   whichColour,
@@ -191,7 +193,8 @@ Deno.test("errors: class, message, own properties, cause and the stack of the ot
   }
   await assertRejects(() => executor.submit(refusesLater, "later"), Refusal, "later");
   assertStrictEquals(await executor.submit(throwsNull).then(() => 1, (error) => error), null);
-  assertEquals(executor.stats().failed, 5);
+  assertStrictEquals(await executor.submit(throwsText).then(() => 1, (error) => error), "text");
+  assertEquals(executor.stats().failed, 6);
 });
 
 Deno.test("errors: one that is being decoded when the thread blocks is there", async () => {
@@ -378,6 +381,12 @@ Deno.test("a worker that leaves breaks the pool, hangs nothing, and leaves other
   assertThrows(() => executor.submit(add, 1, 2), BrokenThreadPool);
   await executor.shutdown();
   assertStrictEquals(await fine, 3);
+
+  const closing = new ThreadPoolExecutor(1);
+  const last = [closing.submit(closes), closing.submit(add, 1, 2)];
+  await assertRejects(() => last[1], BrokenThreadPool);
+  assert(last[0].done());
+  await closing.shutdown();
 
   const idle = new ThreadPoolExecutor(1);
   await idle.submit(leaveSoon);
