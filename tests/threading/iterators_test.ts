@@ -3,7 +3,9 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   concurrentTee,
+  enumerate,
   Event,
+  mainThread,
   serializeIterator,
   synchronizedIterator,
   Thread,
@@ -255,4 +257,6 @@ Deno.test("iterators of a thread that has ended: a ThreadError for who asks, nob
   go.set();
   await untilWord(board, ENDED, 1);
   assertEquals(board[ERRORS], 1);
+  // The consumer was started by a thread: whoever finds it still alive waits for it.
+  await joinAll(enumerate().filter((thread) => thread !== mainThread()));
 });
