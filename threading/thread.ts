@@ -323,7 +323,10 @@ export class Thread<A extends unknown[] = unknown[]> {
 
   /** Whether the thread has been started and has not ended. */
   isAlive(): boolean {
-    return this.#key !== undefined && isLive(this.#key);
+    if (this.#key === undefined) return false;
+    const alive = isLive(this.#key);
+    if (!alive) here().serve?.();
+    return alive;
   }
 }
 
@@ -459,7 +462,14 @@ let mainObject: Thread | undefined;
  * Stands for Python's {@link https://docs.python.org/3.14/library/threading.html#threading.enumerate | threading.enumerate}.
  */
 export function enumerate(): Thread[] {
-  return listThreads().map(threadOf);
+  return listed().map(threadOf);
+}
+
+/** Whoever sees here that a thread has ended finds closed what it left open, as after a join. */
+function listed(): ThreadEntry[] {
+  const entries = listThreads();
+  here().serve?.();
+  return entries;
 }
 
 /**
@@ -468,7 +478,7 @@ export function enumerate(): Thread[] {
  * Stands for Python's {@link https://docs.python.org/3.14/library/threading.html#threading.active_count | threading.active_count}.
  */
 export function activeCount(): number {
-  return listThreads().length;
+  return listed().length;
 }
 
 /**

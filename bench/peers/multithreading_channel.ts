@@ -18,7 +18,7 @@ for (let round = 0; round < 4; round++) {
     for (let i = 0; i < 5000; i++) await receiver.recv();
   });
   const ends = Promise.all([sending.join(), receiving.join()]);
-  const hangs = new Promise<undefined>((resolve) => setTimeout(resolve, 10_000));
+  const hangs = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 10_000));
   const results = await Promise.race([ends, hangs]);
   if (results?.every(({ ok }) => ok)) rounds.push((performance.now() - start) * 1e6 / COUNT);
 }
