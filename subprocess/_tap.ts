@@ -4,8 +4,8 @@
  * The streams of a `Deno.ChildProcess` are not handed to the user as they are. What stands before them gives three things: a pipe can
  * be closed while the user still holds its lock (leaving `await using` must close the pipes, or a child that reads would never
  * end); the event loop is held while somebody reads and not longer, so that a forgotten child does not keep the program alive; and a
- * pipe can be recognised when it is given to another child. Reading through it is not slower: it asks Deno for 64 KiB at a time into
- * the reader's own buffer, where `for await` over Deno's stream takes a new small one each time.
+ * pipe can be recognised when it is given to another child. It is a stream of bytes as Deno's is: a BYOB request is passed through, so
+ * that Deno reads into the reader's own buffer, and costs some microseconds more for each piece.
  *
  * @module
  */
