@@ -161,9 +161,6 @@ function makeSeat(): Seat {
   return seat;
 }
 
-/** For `deno compile`, which embeds what a literal import names. Never called. */
-export const embedded = (): Promise<unknown> => import("./entry.ts");
-
 /** The nameless method by which Deno's own code refs and unrefs a worker. */
 const refSymbol = Object.getOwnPropertySymbols(Worker.prototype)
   .find((symbol) => symbol.description === undefined);

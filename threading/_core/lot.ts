@@ -200,6 +200,16 @@ export function grant(
   });
 }
 
+/** Grants everybody in the lot. Under the lock. */
+export function grantAll(cell: Cell, state: number = GRANTED): Grant[] {
+  const waiters: number[] = [];
+  for (let waiter = first(cell); waiter !== 0; waiter = first(cell)) {
+    unlink(cell, waiter);
+    waiters.push(waiter);
+  }
+  return grant(cell, waiters, state);
+}
+
 /** Who has to be woken for a grant. */
 export interface Grant {
   readonly agent: number;

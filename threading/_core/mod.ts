@@ -90,7 +90,8 @@ export {
   withdraw,
 } from "./bootstrap.ts";
 // Does nothing here. It makes the worker's modules a part of every program that uses threads: from a server, they would otherwise be
-// fetched when the first worker starts, with the help of a main thread that may be blocked until it has.
+// fetched when the first worker starts, with the help of a main thread that may be blocked until it has. `deno compile` embeds them
+// for the same reason.
 import "./entry.ts";
 export { importingModules, importInProgress } from "./importing.ts";
 export type { Job, Letter } from "./protocol.ts";

@@ -29,6 +29,7 @@ import {
   first,
   type Grant,
   grant,
+  grantAll,
   LATE,
   lockLot,
   OWN,
@@ -149,13 +150,8 @@ function* smash(cell: Cell): Slow<Grant[]> {
 
 /** Tells everybody in the lot that the barrier broke. Under the lock. */
 function turnAway(cell: Cell): Grant[] {
-  const waiters: number[] = [];
-  for (let waiter = first(cell); waiter !== 0; waiter = first(cell)) {
-    unlink(cell, waiter);
-    waiters.push(waiter);
-  }
   cell.words[cell.at + ARRIVED] = 0;
-  return grant(cell, waiters, BROKE);
+  return grantAll(cell, BROKE);
 }
 
 /**

@@ -11,9 +11,7 @@ import { load, type Slow, store } from "../drive.ts";
 import {
   type Cell,
   enqueue,
-  first,
-  type Grant,
-  grant,
+  grantAll,
   LATE,
   lockLot,
   OWN,
@@ -52,7 +50,7 @@ export function* wait(
 export function* set(cell: Cell, word: number = FLAG, value = 1): Slow<void> {
   yield* lockLot(cell);
   yield store(cell.words, cell.at + word, value);
-  const grants = takeAll(cell);
+  const grants = grantAll(cell);
   yield* unlockLot(cell);
   yield* rouse(cell, grants);
 }
@@ -60,17 +58,7 @@ export function* set(cell: Cell, word: number = FLAG, value = 1): Slow<void> {
 /** Lets everybody go who waits now; `state` is what they are told. */
 export function* releaseAll(cell: Cell, state: number = GRANTED): Slow<void> {
   yield* lockLot(cell);
-  const grants = takeAll(cell, state);
+  const grants = grantAll(cell, state);
   yield* unlockLot(cell);
   yield* rouse(cell, grants);
-}
-
-/** Grants everybody in the lot. Under the lock. */
-function takeAll(cell: Cell, state: number = GRANTED): Grant[] {
-  const waiters: number[] = [];
-  for (let waiter = first(cell); waiter !== 0; waiter = first(cell)) {
-    unlink(cell, waiter);
-    waiters.push(waiter);
-  }
-  return grant(cell, waiters, state);
 }
