@@ -163,13 +163,13 @@ Deno.test("planted: a rule that loses the bit that says that somebody waits", ()
       return () => lock.checkEnd(0);
     },
   });
-  mustFind(scenario(forgetful), /Bit 0|Deadlock/, scenario(MUTEX));
+  mustFind(scenario(forgetful), /Deadlock/, scenario(MUTEX));
 });
 
 Deno.test("planted: a waiter enters the lot without setting the bit", () => {
   const plant = (): Plant => ({ kind, at }, _strand, { words }) =>
     kind === OR ? words[at] : undefined;
-  mustFind(turns(plant), /Bit 0|Deadlock/);
+  mustFind(turns(plant), /Bit 0/);
 });
 
 Deno.test("planted: the last waiter that gives up leaves the bit set", () => {
