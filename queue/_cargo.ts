@@ -12,10 +12,12 @@
  */
 import {
   deposit,
+  deserialize,
   discard,
-  isProxy,
+  jsonOf,
   pack,
   type Parcel,
+  serialize,
   unpack,
   unpackSync,
   withdraw,
@@ -149,80 +151,12 @@ function stowBig(tag: number, bytes: Uint8Array): Cargo {
 function stowParcel(parcel: Parcel): Cargo {
   const [tag, body] = parcel.specials === undefined ? [VALUE, parcel.value] : [PARCEL, parcel];
   if (hasHandles(body)) return simple(DEPOSIT, deposit(parcel));
-  return stowBytes(tag, new Uint8Array(v8().serialize(body)));
-}
-
-interface Serializer {
-  serialize(value: unknown): Uint8Array;
-  deserialize(bytes: Uint8Array): unknown;
-}
-
-let serializer: Serializer | undefined;
-
-function v8(): Serializer {
-  return serializer ??= (globalThis as unknown as {
-    process: { getBuiltinModule(name: string): Serializer };
-  }).process.getBuiltinModule("node:v8");
+  return stowBytes(tag, serialize(body));
 }
 
 function isAscii(text: string): boolean {
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
   return true;
-}
-
-/** Objects of a value that are compared one by one to see that none comes twice. */
-const FEW = 24;
-/** How deep a value may go. */
-const DEEP = 8;
-
-const seen: object[] = [];
-
-/**
- * The JSON text of `value`, or `undefined` when JSON would not carry it exactly, or when it is so large that the engine's
- * serialization is the better way.
- */
-function jsonOf(value: object): string | undefined {
-  seen.length = 0;
-  return isJsonObject(value, 0) ? JSON.stringify(value) : undefined;
-}
-
-const { prototype: ObjectPrototype } = Object;
-const { prototype: ArrayPrototype } = Array;
-
-function isJsonObject(value: object, depth: number): boolean {
-  if (seen.length === FEW || depth > DEEP || seen.includes(value) || isProxy(value)) return false;
-  seen.push(value);
-  const proto = Object.getPrototypeOf(value);
-  if (proto === ArrayPrototype) return isJsonArray(value as unknown[], depth);
-  // What has a callee may be an `arguments`, which does not travel.
-  if (proto !== ObjectPrototype || "callee" in value || Object.hasOwn(value, "__proto__")) {
-    return false;
-  }
-  for (const key in value) {
-    if (!isJson((value as Record<string, unknown>)[key], depth)) return false;
-  }
-  return true;
-}
-
-function isJsonArray(array: unknown[], depth: number): boolean {
-  const { length } = array;
-  if (length > 256 || Object.keys(array).length !== length) return false;
-  for (let i = 0; i < length; i++) if (!isJson(array[i], depth)) return false;
-  return true;
-}
-
-function isJson(value: unknown, depth: number): boolean {
-  switch (typeof value) {
-    case "string":
-    case "boolean":
-      return true;
-    case "number":
-      return Number.isFinite(value) && (value !== 0 || 1 / value > 0);
-    case "object":
-      return value === null || isJsonObject(value, depth + 1);
-    default:
-      return false;
-  }
 }
 
 /** Whether there is something in `value` that the engine's serialization would copy or lose. */
@@ -308,9 +242,9 @@ function open(cargo: Cargo, keep = false): { value?: unknown; parcel?: Parcel } 
     case BYTES:
       return { value: cargo.bytes };
     case VALUE:
-      return { value: v8().deserialize(cargo.bytes) };
+      return { value: deserialize(cargo.bytes) };
     case PARCEL:
-      return { parcel: v8().deserialize(cargo.bytes) as Parcel };
+      return { parcel: deserialize(cargo.bytes) as Parcel };
     case DEPOSIT:
       return { parcel: withdraw(cargo.number, keep) as Parcel };
     default:

@@ -62,6 +62,8 @@ export {
 } from "./pickle.ts";
 export type { PackOptions } from "./pickle.ts";
 export { isProxy } from "./proxies.ts";
+export { deserialize, jsonOf, serialize } from "./plain.ts";
+export { decode, decodeSync, encode } from "./bytes.ts";
 export {
   decodeError,
   decodeErrorSync,

@@ -30,14 +30,17 @@ export interface EncodeErrorOptions {
   readonly from?: string;
   /** As for `pack`. */
   readonly door?: AnyFunction;
+  /** As for `pack`. */
+  readonly away?: boolean;
 }
 
 /** What was thrown, for the wire; what is no error travels as it is, or as an error that describes it. Never throws. */
 export function encodeError(thrown: unknown, options?: EncodeErrorOptions): EncodedError {
   const door = options?.door ?? encodeError;
-  const sender = { what: "throw", root: "value", door };
+  const away = options?.away ?? false;
+  const sender = { what: "throw", root: "value", door, away };
   try {
-    if (!isErrorLike(thrown)) return pack(thrown, sender.what, door);
+    if (!isErrorLike(thrown)) return pack(thrown, sender.what, door, { away });
     return signed(build(thrown, sender), options?.from);
   } catch {
     // Not an error and not to be sent, or a Proxy that stands for an error.

@@ -30,6 +30,8 @@ export interface PackOptions {
   readonly root?: string;
   /** What the transport is going to transfer: left alone wherever it stands. */
   readonly transfer?: Iterable<object>;
+  /** Whether the value goes to another process, which refuses what only threads can share. */
+  readonly away?: boolean;
 }
 
 /**
@@ -47,8 +49,9 @@ export function pack(
   options?: PackOptions,
 ): Parcel {
   const transfer = options?.transfer === undefined ? undefined : new Set(options.transfer);
-  if (isClean(value, transfer)) return { value };
-  return build(value, { what, root: options?.root ?? "value", door, transfer });
+  const away = options?.away ?? false;
+  if (isClean(value, transfer, away)) return { value };
+  return build(value, { what, root: options?.root ?? "value", door, transfer, away });
 }
 
 /**

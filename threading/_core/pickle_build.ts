@@ -34,6 +34,7 @@ import {
   kindOf,
   reducerOf,
   setState,
+  staysInProcess,
 } from "./pickle_kinds.ts";
 import { orderOf, type Waiting } from "./pickle_order.ts";
 import {
@@ -41,6 +42,7 @@ import {
   describe,
   nameOf,
   noSetState,
+  processRefusal,
   refusalOf,
   symbolRefusal,
 } from "./pickle_refusals.ts";
@@ -55,6 +57,8 @@ export interface Sender {
   readonly root: string;
   readonly door: AnyFunction;
   readonly transfer?: ReadonlySet<object>;
+  /** Whether the value goes to another process. */
+  readonly away?: boolean;
 }
 
 /** How one gets from the root to a value; rendered only for a message. */
@@ -170,7 +174,11 @@ class Builder {
   }
 
   #object(value: object, pending: Pending): void {
-    switch (kindOf(value, this.#sender.transfer)) {
+    const kind = kindOf(value, this.#sender.transfer);
+    if (this.#sender.away && staysInProcess(value, kind)) {
+      throw this.#error(pending.path, processRefusal(value));
+    }
+    switch (kind) {
       case "leaf":
         return put(pending.holder, pending.key, value);
       case "plain":

@@ -27,6 +27,8 @@ export interface Reducer<T> {
   readonly name: string;
   /** `import.meta.url` of the module that registers it: the far side imports it before it revives. */
   readonly module: string;
+  /** How far its handles reach: only `"processes"` may leave the process; without it, they are for its threads. */
+  readonly spans?: "processes";
   /** The parts to send, packed in their turn. */
   reduce(value: T): unknown;
   /** The handle, from the parts as they arrived. */
@@ -163,6 +165,26 @@ function isSpoilt(view: ArrayBufferView): boolean {
 /** What a registered object is reduced with. */
 export function reducerOf(value: object): Reducer<object> {
   return ((value as Loose)[entry] as { reducer: Reducer<object> }).reducer;
+}
+
+/** Tags of the leaves whose data is all there is to them. */
+const DATA = new Set([
+  "[object Date]",
+  "[object RegExp]",
+  "[object Boolean]",
+  "[object Number]",
+  "[object String]",
+  "[object BigInt]",
+  "[object ArrayBuffer]",
+]);
+
+/** Whether `value`, of that kind, is something that only the threads of one process can have in common. */
+export function staysInProcess(value: object, kind: Kind): boolean {
+  if (kind === "shareable") return reducerOf(value).spans !== "processes";
+  if (kind !== "leaf") return false;
+  return ArrayBuffer.isView(value)
+    ? !(value.buffer instanceof ArrayBuffer)
+    : !DATA.has(tagOf.call(value));
 }
 
 /** Whether `first` stands nearer to `value` on its prototype chain than `second`. */

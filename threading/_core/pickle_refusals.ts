@@ -73,6 +73,31 @@ export function refusalOf(value: object): string {
     : `${withArticle(name)} cannot be copied; ${mend}`;
 }
 
+/** What to use between processes, by the name of what only threads can share. */
+const FAR_MENDS: Readonly<Record<string, string>> = {
+  SharedArrayBuffer: "use SharedMemory of multiprocessing, or send a copy of its bytes",
+  Memory: "use SharedMemory of multiprocessing",
+  Blob: "send its bytes, await blob.bytes()",
+  File: "send its bytes, await file.bytes()",
+  CryptoKey: "send what crypto.subtle.exportKey() gives",
+  Module: "send its bytes and compile them on the other side",
+  PriorityQueue: "use Queue of multiprocessing",
+  LifoQueue: "use Queue of multiprocessing",
+  Local: "send its values",
+};
+
+/** The end of a message about `value`, which the threads of one process can share and two processes cannot. */
+export function processRefusal(value: object): string {
+  const view = ArrayBuffer.isView(value);
+  const name = nameOf(view ? value.buffer : value);
+  const mend = Object.hasOwn(FAR_MENDS, name)
+    ? FAR_MENDS[name]
+    : `use ${name} of multiprocessing instead`;
+  return `${view ? "a view over " : ""}${
+    withArticle(name)
+  } is shared by the threads of one process and cannot go to another; ${mend}`;
+}
+
 /** The end of a message about an instance whose class has `[getState]` and nothing to make it again. */
 export function noSetState(value: object): string {
   return classOf(value) === undefined

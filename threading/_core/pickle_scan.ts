@@ -9,7 +9,7 @@
  * @module
  */
 
-import { entriesOf, itemsOf, kindOf } from "./pickle_kinds.ts";
+import { entriesOf, itemsOf, kindOf, staysInProcess } from "./pickle_kinds.ts";
 
 /** Structured clone overflows the stack between 2,000 and 5,000 levels; the caller may have used some of it. */
 export const DEPTH = 200;
@@ -17,11 +17,11 @@ export const DEPTH = 200;
 /** Objects looked at before they are remembered: a small value never pays for the set, a cycle ends soon after. */
 const UNREMEMBERED = 64;
 
-/** Whether structured clone carries `value` as it is. */
-export function isClean(value: unknown, transfer?: ReadonlySet<object>): boolean {
+/** Whether structured clone carries `value` as it is; with `away`, to another process. */
+export function isClean(value: unknown, transfer?: ReadonlySet<object>, away = false): boolean {
   if (value === null || typeof value !== "object") return isPrimitive(value);
   try {
-    return new Scan(transfer).object(value, 0);
+    return new Scan(transfer, away).object(value, 0);
   } catch {
     return false; // an accessor threw, or the stack is nearly full: the builder says where, or manages
   }
@@ -33,11 +33,13 @@ function isPrimitive(value: unknown): boolean {
 
 class Scan {
   readonly #transfer: ReadonlySet<object> | undefined;
+  readonly #away: boolean;
   #seen: Set<object> | undefined;
   #count = 0;
 
-  constructor(transfer: ReadonlySet<object> | undefined) {
+  constructor(transfer: ReadonlySet<object> | undefined, away: boolean) {
     this.#transfer = transfer;
+    this.#away = away;
   }
 
   object(value: object, depth: number): boolean {
@@ -57,7 +59,7 @@ class Scan {
       case "set":
         return this.#items(itemsOf(value as Set<unknown>), depth);
       case "leaf":
-        return true;
+        return !this.#away || !staysInProcess(value, "leaf");
       default:
         return false;
     }
