@@ -10,6 +10,8 @@
  * | {@linkcode sched} | `@batteries/concurrent/sched` | `sched`: calling functions at their time, in order |
  * | {@linkcode contextvars} | `@batteries/concurrent/contextvars` | `contextvars`: values that follow one flow of work |
  *
+ * {@linkcode leaks} tells what was opened and not closed.
+ *
  * Importing one package by its own name loads nothing of those above it. `_thread` has only its own name,
  * `@batteries/concurrent/_thread`.
  *
@@ -27,6 +29,7 @@
  *
  * @module
  */
+export { type Leak, leaks } from "./threading/_core/mod.ts";
 export * as contextvars from "./contextvars/mod.ts";
 export * as futures from "./futures/mod.ts";
 export * as queue from "./queue/mod.ts";

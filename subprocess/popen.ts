@@ -5,6 +5,7 @@
  */
 
 import { limitOf, remaining, type WaitOptions } from "../threading/_core/clock.ts";
+import { opened } from "../threading/_core/leaks.ts";
 import { Communication } from "./_communicate.ts";
 import { TimeoutExpired } from "./errors.ts";
 import { withoutNone } from "./_none.ts";
@@ -119,6 +120,7 @@ export class Popen<const T extends PopenOptions = any> implements AsyncDisposabl
     this.pid = this.#child.pid;
     this.#session = launch.newSession;
     this.#child.unref();
+    const ended = opened(`Popen ${launch.attempt.program} (pid ${this.pid})`, Popen);
     for (const close of launch.handed) close();
 
     const { stdin, stdout, stderr } = launch.options;
@@ -134,6 +136,7 @@ export class Popen<const T extends PopenOptions = any> implements AsyncDisposabl
 
     this.#exit = this.#child.status.then(returncodeOf, returncodeOfError).then((code) => {
       this.#collected = true;
+      ended();
       return this.#returncode ??= code;
     });
     const copies = [
