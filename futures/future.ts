@@ -9,6 +9,7 @@ import {
   refuse,
   remaining,
   TimeoutError,
+  timerUntil,
   type WaitOptions,
 } from "../threading/_core/mod.ts";
 import { Event } from "../threading/mod.ts";
@@ -311,31 +312,27 @@ export class Future<T> implements PromiseLike<T> {
     if (this.done()) return;
     if (limit.deadline === -Infinity) throw notInTime();
     await new Promise<void>((resolve, reject) => {
-      let timer: ReturnType<typeof setTimeout> | undefined;
+      let stop: (() => void) | undefined;
       const leave = () => {
         forget();
-        clearTimeout(timer);
+        stop?.();
         limit.signal?.removeEventListener("abort", onAbort);
       };
       const onAbort = () => {
         leave();
         reject(limit.signal!.reason);
       };
-      const onTimer = () => {
-        const left = remaining(limit.deadline);
-        if (left > 0) {
-          timer = setTimeout(onTimer, Math.min(left, 2 ** 31 - 1));
-          return;
-        }
-        leave();
-        reject(notInTime());
-      };
       const forget = whenDone(this as Future<unknown>, () => {
         leave();
         resolve();
       });
       limit.signal?.addEventListener("abort", onAbort);
-      if (limit.deadline !== Infinity) onTimer();
+      stop = timerUntil(limit.deadline, () => {
+        leave();
+        reject(notInTime());
+      });
+      // It may have ended while the timer was made.
+      if (this.done()) stop();
     });
   }
 

@@ -111,3 +111,30 @@ export function deadlineOf(timeout: number, what: string): number {
   }
   return timeout <= 0 ? -Infinity : performance.now() + timeout;
 }
+
+/** The longest delay that a timer takes; it treats a longer one as none. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/**
+ * Calls `fn` when `deadline` has passed, however far off it is; at once, before this returns, when it has passed already. Returns
+ * what takes this back.
+ */
+export function timerUntil(deadline: number, fn: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let over = deadline === Infinity;
+  const look = () => {
+    const left = remaining(deadline);
+    if (left <= 0) {
+      over = true;
+      return fn();
+    }
+    timer = setTimeout(look, Math.min(Math.ceil(left), LONGEST_TIMER));
+    // Making a timer may run microtasks (it does under `deno test`), and one of them may have taken this back.
+    if (over) clearTimeout(timer);
+  };
+  if (!over) look();
+  return () => {
+    over = true;
+    clearTimeout(timer);
+  };
+}

@@ -13,6 +13,7 @@ export {
   ONCE,
   remaining,
   TIMEOUT_MAX,
+  timerUntil,
   type WaitOptions,
 } from "./clock.ts";
 export { nameIt, PicklingError, TimeoutError } from "./errors.ts";

@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { type Limit, remaining } from "./clock.ts";
+import { type Limit, remaining, timerUntil } from "./clock.ts";
 import {
   A_BELL,
   A_PARK,
@@ -195,9 +195,6 @@ export function parkSync(site: Site, waiter: number, limit: Limit): Woken {
   }
 }
 
-/** The longest delay that a timer takes. */
-const LONGEST_TIMER = 2 ** 31 - 1;
-
 /** The same for an asynchronous waiter, which {@linkcode enlist} has made known to the site. */
 export function parkAsync(site: Site, waiter: number, limit: Limit): Promise<Woken> {
   const { words } = site.ground;
@@ -206,18 +203,12 @@ export function parkAsync(site: Site, waiter: number, limit: Limit): Promise<Wok
   if (limit.signal?.aborted) return Promise.resolve(ABORTED);
   const woken = new Promise<Woken>((resolve) => {
     let over = false;
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let forget: (() => void) | undefined;
     const onAbort = () => pending.wake!(ABORTED);
-    const onTimer = () => {
-      const left = remaining(limit.deadline);
-      if (left <= 0) return pending.wake!(TIMED_OUT);
-      timer = setTimeout(onTimer, Math.min(left, LONGEST_TIMER));
-      if (over) clearTimeout(timer);
-    };
     pending.wake = (why) => {
       over = true;
       pending.wake = undefined;
-      if (timer !== undefined) clearTimeout(timer);
+      forget?.();
       limit.signal?.removeEventListener("abort", onAbort);
       site.unhold();
       resolve(why);
@@ -225,7 +216,10 @@ export function parkAsync(site: Site, waiter: number, limit: Limit): Promise<Wok
     limit.signal?.addEventListener("abort", onAbort);
     // After the waiter can be woken: making a timer may run microtasks (it does under `deno test`), and one of them may grant.
     site.hold();
-    if (!over && limit.deadline !== Infinity) onTimer();
+    if (!over && limit.deadline !== Infinity) {
+      forget = timerUntil(limit.deadline, () => pending.wake?.(TIMED_OUT));
+      if (over) forget();
+    }
   });
   // Last, since to begin to listen is to answer the bell: a grant that came after the look above is taken off the stack right
   // here, and would be forgotten if the waiter could not be woken yet.
