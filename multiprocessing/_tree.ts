@@ -59,6 +59,8 @@ export interface Service {
   arrived?(from: Address): void;
   /** `from` has no handle any more: it let go of the last, or it ended. Calls of the ended are aborted first. */
   gone?(from: Address): void;
+  /** Nobody else has a handle any more, and none is on its way. There may be new ones later. */
+  unheld?(): void;
 }
 
 /** A reference to an object, on its way to one other process: plain data, to be redeemed once. */
@@ -447,7 +449,8 @@ class Home implements Offer {
 
   /** Nobody holds it: it may be collected here. */
   #tidy(): void {
-    if (this.#holders.size + this.#transits.size + this.#early.size === 0) homes.delete(this.id);
+    if (this.#holders.size + this.#transits.size + this.#early.size > 0) return;
+    if (homes.delete(this.id)) this.service.unheld?.();
   }
 
   #begin({ tag, from, body }: Frame): void {
