@@ -20,17 +20,24 @@ interface Message {
 }
 
 interface Receiver {
-  /** A message of more bytes ends the inbox. */
+  /** A message of more bytes is an error. */
   readonly longest: number;
+  readonly owner: object | undefined;
   resolve(bytes: Uint8Array): void;
   reject(error: Error): void;
+}
+
+interface Poller {
+  readonly owner: object | undefined;
+  wake(): void;
+  fail(error: Error): void;
 }
 
 /** See the head of this file. */
 export class Inbox {
   readonly #messages = new Fifo<Message>();
   readonly #receivers = new Fifo<Receiver>();
-  readonly #pollers = new Set<{ wake(): void; fail(error: Error): void }>();
+  readonly #pollers = new Set<Poller>();
   readonly #demand: (() => void) | undefined;
   #end: (() => Error) | undefined;
   #broken = false;
@@ -82,7 +89,7 @@ export class Inbox {
     this.#wakePollers();
   }
 
-  /** Ends it now: what is left is gone, who receives or polls is told `why`. Gives whether messages were lost. */
+  /** Ends it now: what is left is gone, who receives or polls is told `why`. */
   abandon(why: () => Error): void {
     if (this.#broken) return;
     this.#broken = true;
@@ -92,52 +99,57 @@ export class Inbox {
     for (const poller of [...this.#pollers]) poller.fail(why());
   }
 
-  /** The next message. One of more than `longest` bytes is an error that ends the inbox. */
-  receive(longest: number, signal?: AbortSignal): Promise<Uint8Array> {
-    if (this.#messages.length > 0) {
-      return new Promise((resolve, reject) =>
-        this.#give(this.#messages.shift()!, { longest, resolve, reject })
-      );
-    }
-    if (this.#end !== undefined) return Promise.reject(this.#end());
+  /**
+   * The next message; an error in its place when it has more than `longest` bytes. `owner` is who can be {@linkcode withdraw}n.
+   */
+  receive(longest: number, owner?: object): Promise<Uint8Array> {
+    const message = this.#messages.shift();
+    if (message === undefined && this.#end !== undefined) return Promise.reject(this.#end());
     return new Promise((resolve, reject) => {
-      const receiver = { longest, resolve, reject };
+      const receiver = { longest, owner, resolve, reject };
+      if (message !== undefined) return this.#give(message, receiver);
       this.#receivers.push(receiver);
-      if (signal !== undefined) {
-        const giveUp = () => {
-          if (this.#receivers.remove(receiver)) reject(signal.reason);
-        };
-        const done = () => signal.removeEventListener("abort", giveUp);
-        receiver.resolve = (bytes) => (done(), resolve(bytes));
-        receiver.reject = (error) => (done(), reject(error));
-        signal.addEventListener("abort", giveUp, { once: true });
-      }
       this.#demand?.();
     });
   }
 
   /** Whether receiving would not wait, at once or within the limit. */
-  poll(limit: Limit): Promise<boolean> {
+  poll(limit: Limit, owner?: object): Promise<boolean> {
     if (this.#broken) return Promise.reject(this.#end!());
     if (this.ready) return Promise.resolve(true);
     return new Promise((resolve, reject) => {
+      let over = false;
+      let stop = () => {};
       const settle = (act: () => void) => {
+        over = true;
         this.#pollers.delete(poller);
         stop();
         act();
       };
       const poller = {
+        owner,
         wake: () => settle(() => resolve(true)),
         fail: (error: Error) => settle(() => reject(error)),
       };
       this.#pollers.add(poller);
-      const stop = expire(
+      stop = expire(
         limit,
         () => settle(() => resolve(false)),
         (reason) => settle(() => reject(reason)),
       );
-      this.#demand?.();
+      // Microtasks may have run.
+      if (over) stop();
+      else this.#demand?.();
     });
+  }
+
+  /** Whoever receives or polls for `owner` is told `why` instead. */
+  withdraw(owner: object, why: () => Error): void {
+    for (const receiver of this.#receivers.drain()) {
+      if (receiver.owner === owner) receiver.reject(why());
+      else this.#receivers.push(receiver);
+    }
+    for (const poller of [...this.#pollers]) if (poller.owner === owner) poller.fail(why());
   }
 
   #give(message: Message, receiver: Receiver): void {

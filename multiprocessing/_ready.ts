@@ -3,10 +3,7 @@
  *
  * @module
  */
-import { type Limit, remaining } from "../threading/_core/mod.ts";
-
-/** The longest delay that `setTimeout` keeps. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+import { type Limit, now, timerUntil } from "../threading/_core/mod.ts";
 
 /**
  * The method by which `connection.wait` waits for an object: resolves to `true` as soon as the object is ready, to `false` once the
@@ -16,6 +13,7 @@ export const ready: unique symbol = Symbol("ready");
 
 /** An object that `connection.wait` can wait for: a connection, a listener, the sentinel of a process. */
 export interface Waitable {
+  /** See {@linkcode ready}. */
   [ready](limit: Limit): Promise<boolean>;
 }
 
@@ -25,47 +23,42 @@ export interface Waitable {
  */
 export function happens(event: Promise<unknown>, limit: Limit): Promise<boolean> {
   return new Promise<boolean>((resolve, reject) => {
-    const stop = expire(limit, () => resolve(false), reject);
-    event.then(() => {
+    let over = false;
+    let stop = () => {};
+    const settle = (act: () => void) => () => {
+      over = true;
       stop();
-      resolve(true);
-    }, (error) => {
-      stop();
-      reject(error);
-    });
+      act();
+    };
+    event.then(settle(() => resolve(true)), (error) => settle(() => reject(error))());
+    stop = expire(limit, () => resolve(false), reject);
+    if (over) stop();
   });
 }
 
 /**
- * Calls `late` once the deadline of `limit` has passed, or `aborted` with the reason of its signal. The returned function calls it
- * off. Neither is called before this has returned.
+ * Calls `late` once the deadline of `limit` has passed, or `aborted` with the reason of its signal, and nothing more. The returned
+ * function calls it off. Neither is called before this has returned, but microtasks may run.
  */
 export function expire(
   { deadline, signal }: Limit,
   late: () => void,
   aborted: (reason: unknown) => void,
 ): () => void {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  if (deadline === Infinity && signal === undefined) return () => {};
   const stop = () => {
-    clearTimeout(timer);
+    stopTimer();
     signal?.removeEventListener("abort", onAbort);
   };
   const onAbort = () => {
     stop();
     aborted(signal!.reason);
   };
-  const onTimer = () => {
-    const left = remaining(deadline);
-    if (left > 0) {
-      timer = setTimeout(onTimer, Math.min(left, LONGEST_TIMER));
-    } else {
-      stop();
-      late();
-    }
-  };
   signal?.addEventListener("abort", onAbort, { once: true });
-  if (deadline !== Infinity) {
-    timer = setTimeout(onTimer, Math.min(Math.max(remaining(deadline), 0), LONGEST_TIMER));
-  }
+  // Not at once, even where it has passed.
+  const stopTimer = timerUntil(Math.max(deadline, now() + 1), () => {
+    signal?.removeEventListener("abort", onAbort);
+    late();
+  });
   return stop;
 }
