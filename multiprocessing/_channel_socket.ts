@@ -13,8 +13,7 @@
  *
  * @module
  */
-import { type Channel, closed, ended } from "./_channel.ts";
-import { broken } from "./_channel.ts";
+import { broken, type Channel, closed, ended } from "./_channel.ts";
 import { Fifo } from "./_fifo.ts";
 import { Inbox, tooLong } from "./_inbox.ts";
 import { type Limit, now, PicklingError } from "../threading/_core/mod.ts";
@@ -38,9 +37,12 @@ interface Outgoing {
 /** See the head of this file. */
 export class SocketChannel implements Channel {
   readonly #conn: Deno.TcpConn | Deno.UnixConn;
-  readonly #inbox: Inbox = new Inbox(() => this.#read());
+  readonly #inbox: Inbox = new Inbox(() => this.#look());
   readonly #incoming = new Incoming();
   #reading = false;
+  /** Whether reading holds the event loop open. */
+  #holds = true;
+  #isIdle = false;
   readonly #outgoing = new Fifo<Outgoing>();
   #out: Uint8Array | undefined;
   #writing = false;
@@ -86,10 +88,27 @@ export class SocketChannel implements Channel {
     );
   }
 
-  /** Reads while somebody waits for a message. A read that nobody waits for any more stays under way and holds nothing open. */
+  /** Whether waiting for messages holds the event loop open; it does by default. */
+  idle(isIdle: boolean): void {
+    this.#isIdle = isIdle;
+    this.#look();
+  }
+
+  /** Somebody waits, or nobody any more. A read that nobody waits for stays under way and holds nothing open. */
+  #look(): void {
+    if (this.#closed) return;
+    const { wanted } = this.#inbox;
+    const holds = wanted && !this.#isIdle;
+    if (holds !== this.#holds) {
+      this.#holds = holds;
+      if (holds) this.#conn.ref();
+      else this.#conn.unref();
+    }
+    if (wanted && !this.#reading) this.#read();
+  }
+
+  /** Reads while somebody waits for a message. */
   async #read(): Promise<void> {
-    this.#conn.ref();
-    if (this.#reading) return;
     this.#reading = true;
     const incoming = this.#incoming;
     try {
@@ -99,8 +118,7 @@ export class SocketChannel implements Channel {
           this.#inbox.put(message);
           continue;
         }
-        const reading = this.#conn.read(incoming.room());
-        const count = await reading;
+        const count = await this.#conn.read(incoming.room());
         if (count === null) {
           this.#inbox.end(ended);
           break;

@@ -38,13 +38,13 @@ export class Inbox {
   readonly #messages = new Fifo<Message>();
   readonly #receivers = new Fifo<Receiver>();
   readonly #pollers = new Set<Poller>();
-  readonly #demand: (() => void) | undefined;
+  readonly #changed: (() => void) | undefined;
   #end: (() => Error) | undefined;
   #broken = false;
 
-  /** `demand` is called whenever somebody begins to wait. */
-  constructor(demand?: () => void) {
-    this.#demand = demand;
+  /** `changed` is called whenever somebody begins to wait, or gives up. */
+  constructor(changed?: () => void) {
+    this.#changed = changed;
   }
 
   /** Whether a receiver or a poller waits. */
@@ -109,7 +109,7 @@ export class Inbox {
       const receiver = { longest, owner, resolve, reject };
       if (message !== undefined) return this.#give(message, receiver);
       this.#receivers.push(receiver);
-      this.#demand?.();
+      this.#changed?.();
     });
   }
 
@@ -126,6 +126,10 @@ export class Inbox {
         stop();
         act();
       };
+      const giveUp = (act: () => void) => {
+        settle(act);
+        this.#changed?.();
+      };
       const poller = {
         owner,
         wake: () => settle(() => resolve(true)),
@@ -134,12 +138,12 @@ export class Inbox {
       this.#pollers.add(poller);
       stop = expire(
         limit,
-        () => settle(() => resolve(false)),
-        (reason) => settle(() => reject(reason)),
+        () => giveUp(() => resolve(false)),
+        (reason) => giveUp(() => reject(reason)),
       );
       // Microtasks may have run.
       if (over) stop();
-      else this.#demand?.();
+      else this.#changed?.();
     });
   }
 
