@@ -40,5 +40,5 @@ export { Client, type ClientOptions, Listener, type ListenerOptions } from "./_l
 export type { Address, Family, NetAddress } from "./_address.ts";
 export { answerChallenge, type ByteChannel, deliverChallenge } from "./_auth.ts";
 export { wait } from "./_wait.ts";
-export type { Waitable } from "./_ready.ts";
+export { ready, type Waitable } from "./_ready.ts";
 export type { Limit, WaitOptions } from "../threading/_core/mod.ts";
