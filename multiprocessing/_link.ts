@@ -92,7 +92,8 @@ export class SocketLink implements Link {
 
   open(receive: Receive): void {
     this.#receive = receive;
-    for (const frame of this.#early.splice(0)) receive(frame);
+    // The first of them may be what decides who receives the others.
+    for (const frame of this.#early.splice(0)) this.#receive(frame);
   }
 
   ref(): void {

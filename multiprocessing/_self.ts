@@ -8,9 +8,9 @@
  */
 import type { Link } from "./_link.ts";
 
-/** What a child knows of itself. Numbers are not used again: no two nodes of one program ever have the same address. */
+/** What this process is. */
 export interface Self {
-  /** Where it stands in the tree: "" for the program's first process. */
+  /** Where it stands in the tree: "" for the program's first process. No two nodes of one program ever have the same address. */
   readonly address: string;
   /** The way to the parent. */
   readonly up: Link | undefined;
@@ -25,36 +25,65 @@ export interface ChildJob {
   readonly token: string;
   readonly parent: { readonly pid: number; readonly name: string };
   readonly name: string;
+  /** The part of default names that says whose child it is: "1:2" for the second of the first. */
+  readonly identity: string;
   readonly daemon: boolean;
   /** In hexadecimal. */
   readonly authkey: string;
-  /** The permission flags of the command line; `undefined` in a child that has them all. */
-  readonly permissions: readonly string[] | undefined;
-  /** What its permissions hold beside them and it gives back once it has its link. */
+  /** The permission flags of its command line, but for what is lent. */
+  readonly permissions: readonly string[];
+  /** Permissions that it has only until it has its link. */
   readonly lent: readonly Deno.PermissionDescriptor[];
-  readonly settings: Readonly<Record<string, unknown>>;
-  /** Modules that it needs, in the order in which they are imported. */
+  /** How the package is set up: start method, logging. */
+  readonly settings: Settings;
+  readonly work: Work;
+}
+
+/** What a child is to do. */
+export interface Work {
+  /** The modules that it imports for this. */
   readonly modules: readonly string[];
   /** Whether one of them may be a script that starts processes when it is imported. */
   readonly guard: boolean;
-  /** The exported function that it calls, when nothing more than that is to be known: module and path. */
-  readonly simple: readonly [module: string, ...path: string[]] | undefined;
-  /** Otherwise, and for arguments that JSON does not carry, the bytes of a `Start` of `process.ts`, in base 64. */
-  readonly start: string | undefined;
-  readonly args: readonly unknown[];
+  /** A plain function and plain arguments, for which the child need not load the library. `false`: see `start` of `process.ts`. */
+  readonly simple: SimpleCall | false;
+}
+
+/** An export to call. With `source`, only if that is its text. */
+export interface SimpleCall {
+  readonly module: string;
+  readonly path: readonly string[];
+  readonly source: string | undefined;
+  readonly args: readonly (string | number | boolean | null)[];
+}
+
+/** What children inherit of the package's settings. */
+export interface Settings {
+  readonly method?: string;
+  readonly executable?: string;
+  readonly level?: number;
+  readonly toStderr?: boolean;
+  readonly preload?: readonly string[];
 }
 
 let self: Self = { address: "", up: undefined, job: undefined };
+let bytes: Uint8Array<ArrayBuffer> | undefined;
 let importing: string | undefined;
 
-/** What this process, or this worker, is. */
+/** What this process is. */
 export function whoAmI(): Self {
   return self;
 }
 
-/** This process becomes a child; a worker, a node below its main thread. */
-export function become(what: Self): void {
+/** This process becomes a child. `start`: what more it was given, see `process.ts`. */
+export function become(what: Self, start?: Uint8Array<ArrayBuffer>): void {
   self = what;
+  bytes = start;
+}
+
+/** The bytes that came with the job. */
+export function startBytes(): Uint8Array<ArrayBuffer> | undefined {
+  return bytes;
 }
 
 /** The module that is being imported for this child, if any: it may start no processes. */
@@ -66,3 +95,6 @@ export function moduleInImport(): string | undefined {
 export function importsNow(url: string | undefined): void {
   importing = url;
 }
+
+/** What a child does when its target has ended, before it ends itself: waits for children and threads. */
+export const endings: Set<() => Promise<void>> = new Set();

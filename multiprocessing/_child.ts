@@ -1,0 +1,143 @@
+/**
+ * What runs first in a child process; the far side of `_spawn.ts`.
+ *
+ * 1. It reads its job, a file: it can start although the parent does not turn its event loop meanwhile.
+ * 2. It connects to the parent, which need not answer for that, and says its token. Then it removes the file and the socket: whatever
+ *    happens from now on, nothing of it is left.
+ * 3. It gives back the permissions that it had for this.
+ * 4. It imports what it needs, by functions that `_spawn.ts` wrote into the boot text with literal imports: those need no permission.
+ * 5. It does its work, waits for its threads and children, and ends.
+ *
+ * It ends when the link to the parent does, so that no child outlives the program.
+ *
+ * It loads little: a process that calls a plain function starts nearly as fast as an empty program. `process.ts` and all that it needs
+ * is loaded when the target, its arguments or its module ask for it.
+ *
+ * @module
+ */
+import { SocketLink } from "./_link.ts";
+import {
+  become,
+  type ChildJob,
+  endings,
+  importsNow,
+  type SimpleCall,
+  startBytes,
+  whoAmI,
+  type Work,
+} from "./_self.ts";
+
+type Namespace = Record<string, unknown>;
+type AnyFunction = (...args: unknown[]) => unknown;
+
+/** Modules by their URL, as literal imports. */
+export type Modules = Readonly<Record<string, () => Promise<Namespace>>>;
+
+/** A child's life. `folder` has its job and its way to the parent. */
+export async function live(folder: string, modules: Modules): Promise<never> {
+  const job = await join(folder);
+  await run(job, modules);
+  return await end();
+}
+
+/** Steps 1 to 3. */
+export async function join(folder: string): Promise<ChildJob> {
+  const job: ChildJob = JSON.parse(Deno.readTextFileSync(`${folder}/job`));
+  const start = job.work.simple ? undefined : Deno.readFileSync(`${folder}/start`);
+  let conn: Deno.Conn;
+  try {
+    conn = await Deno.connect({ transport: "unix", path: `${folder}/link` });
+  } catch {
+    // The parent is gone, and nobody is left to be told.
+    return Deno.exit(1);
+  }
+  const link = new SocketLink(conn);
+  link.send(new TextEncoder().encode(job.token));
+  link.push();
+  try {
+    Deno.removeSync(folder, { recursive: true });
+  } catch {
+    // The parent does it.
+  }
+  for (const lent of job.lent) Deno.permissions.revokeSync(lent);
+  link.ended.then(() => Deno.exit(1));
+  if (Deno.ppid !== job.parent.pid) Deno.exit(1);
+  become({ address: job.address, up: link, job }, start);
+  return job;
+}
+
+/** Steps 4 and 5; what goes wrong is told on standard error. */
+export async function run({ name, work }: ChildJob, modules: Modules): Promise<void> {
+  try {
+    const loaded = await load(work, modules);
+    const target = work.simple && find(work.simple, loaded);
+    if (target) await target(...(work.simple as SimpleCall).args);
+    else await (await import("./process.ts")).runHere(startBytes());
+  } catch (error) {
+    tell(name, error);
+    Deno.exitCode = 1;
+  }
+}
+
+async function load({ modules: urls, guard }: Work, modules: Modules): Promise<Loaded> {
+  const loaded: Loaded = new Map();
+  const all = async () => {
+    for (const url of urls) {
+      importsNow(url);
+      loaded.set(url, await modules[url]());
+    }
+  };
+  try {
+    if (!guard) await all();
+    else {
+      // What such a module does later, too, is marked.
+      const { importingModules } = await import("../threading/_core/mod.ts");
+      await importingModules(urls[0], all);
+    }
+  } finally {
+    importsNow(undefined);
+  }
+  return loaded;
+}
+
+type Loaded = Map<string, Namespace>;
+
+/** The function itself; `undefined` when it takes more to find it. */
+function find(
+  { module, path, source }: SimpleCall,
+  loaded: Loaded,
+): AnyFunction | undefined {
+  let value: unknown = loaded.get(module);
+  for (const key of path) {
+    const own = Object.getOwnPropertyDescriptor(Object(value), key);
+    if (own === undefined || !("value" in own)) return undefined;
+    value = own.value;
+  }
+  if (typeof value !== "function") return undefined;
+  if (source === undefined) return value as AnyFunction;
+  const same = Function.prototype.toString.call(value) === source && value.name === path.at(-1);
+  return same ? value as AnyFunction : undefined;
+}
+
+/** Prints what left the target, as Python does. */
+function tell(name: string, error: unknown): void {
+  let text: string;
+  try {
+    text = Deno.inspect(error, { colors: false });
+  } catch {
+    text = "an error that cannot be shown";
+  }
+  let bytes = new TextEncoder().encode(`Process ${name}:\n${text}\n`);
+  try {
+    while (bytes.length > 0) bytes = bytes.subarray(Deno.stderr.writeSync(bytes));
+  } catch {
+    // Nobody reads it.
+  }
+}
+
+/** The target has ended. */
+export async function end(): Promise<never> {
+  for (const ending of endings) await ending();
+  await whoAmI().up?.flush();
+  return Deno.exit();
+}

@@ -1,0 +1,131 @@
+/**
+ * From a `Process` to a child: which program, which modules, which way of starting.
+ *
+ * @module
+ */
+import type { Parcel, Reference } from "../threading/_core/mod.ts";
+import type { Permissions } from "./_permissions.ts";
+import { type SimpleCall, whoAmI, type Work } from "./_self.ts";
+import { settings, type StartMethod } from "./_settings.ts";
+import { type Child, type Order, spawn } from "./_spawn.ts";
+
+/** What is to be started. */
+export interface Plan {
+  readonly name: string;
+  readonly identity: string;
+  readonly daemon: boolean;
+  readonly authkey: string;
+  readonly permissions: Permissions;
+  readonly parentName: string;
+  readonly method: StartMethod;
+  /** Functions and classes that the child has to have. */
+  readonly references: readonly Reference[];
+  /** The arguments, for the modules that they take. */
+  readonly parcel: Parcel | undefined;
+  readonly simple: SimpleCall | false;
+  readonly start: Uint8Array | undefined;
+}
+
+let started = 0;
+
+/**
+ * Starts a child.
+ *
+ * @throws {Deno.errors.NotCapable} when a permission is missing.
+ * @throws {Deno.errors.NotSupported} when the program is one that a child could not be part of.
+ */
+export function launchChild(plan: Plan): Child {
+  if (Deno.build.standalone) {
+    throw new Deno.errors.NotSupported(
+      `Cannot start ${plan.name}: programs made by deno compile cannot start processes of this package; run the program with deno run`,
+    );
+  }
+  const modules = modulesOf(plan);
+  const main = mainFor(plan.name, modules);
+  const number = started++;
+  const work: Work = {
+    modules,
+    guard: modules.includes(main),
+    simple: plan.simple,
+  };
+  const order: Order = {
+    name: plan.name,
+    number,
+    executable: settings().executable ?? Deno.execPath(),
+    main,
+    modules: [...modules, ...more(plan, main)],
+    permissions: plan.permissions,
+    job: {
+      address: `${whoAmI().address}/${number}`,
+      parent: { pid: Deno.pid, name: plan.parentName },
+      name: plan.name,
+      identity: plan.identity,
+      daemon: plan.daemon,
+      authkey: plan.authkey,
+      settings: settings(),
+      work,
+    },
+    start: plan.start,
+    entry: "live",
+  };
+  return spawn(order);
+}
+
+/** The modules of what the child runs. */
+function modulesOf({ references }: Plan): string[] {
+  return [...new Set(references.flatMap(modulesIn))];
+}
+
+function modulesIn(reference: Reference): readonly string[] {
+  return reference.how === "search" ? reference.modules : [reference.module];
+}
+
+/** What else a child may have to import that cannot import by itself. */
+function more({ permissions, parcel }: Plan, main: string): string[] {
+  if (permissions === "inherit") return [];
+  const modules = [main];
+  for (const special of parcel?.specials ?? []) {
+    if (special.kind === "shareable") modules.push(special.module);
+    else if (special.kind === "function" || special.kind === "instance") {
+      modules.push(...modulesIn(special.reference));
+    }
+  }
+  return modules;
+}
+
+/**
+ * The program of the child: the main module, or, where that is none that another process could load, the module of the target.
+ *
+ * @throws {Deno.errors.NotSupported} when the target is in a program that is no file.
+ */
+function mainFor(name: string, modules: readonly string[]): string {
+  const main = mainModule();
+  if (main !== undefined && canLoad(main)) return main;
+  const gone = modules.find((url) => !canLoad(url));
+  if (gone !== undefined) {
+    throw new Deno.errors.NotSupported(
+      `Cannot start ${name}: its target is in ${gone}, which is no file; the child imports the module of its target, so put what it runs into a file, not into deno eval, the REPL or standard input`,
+    );
+  }
+  return modules[0] ?? new URL("./_child.ts", import.meta.url).href;
+}
+
+function mainModule(): string | undefined {
+  try {
+    return Deno.mainModule;
+  } catch {
+    return undefined;
+  }
+}
+
+function canLoad(url: string): boolean {
+  if (!url.startsWith("file:")) return true;
+  if (/\$deno\$(eval|stdin|repl)\.\w+$/.test(url)) return false;
+  try {
+    Deno.statSync(new URL(url));
+    return true;
+  } catch (error) {
+    // What may not be looked at is there, as far as we know.
+    return !(error instanceof Deno.errors.NotFound);
+  }
+}

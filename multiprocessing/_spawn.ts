@@ -1,0 +1,346 @@
+/**
+ * Starts a child process and links it; the near side of `_child.ts`.
+ *
+ * The child gets its job through a file in a private folder, where the socket for its link is too. So it runs from the first moment,
+ * even if this process now blocks its event loop: `process.start(); queue.getSync()` works.
+ *
+ * The child's program is the main module of this one, so that Deno finds the same configuration and import map for it, and
+ * `Deno.mainModule` is the same. But it never gets there: the boot text, which Deno loads first, does the work and ends the process.
+ *
+ * Guarantees
+ * - The pid is known at once. Standard output and error are this program's; standard input is empty.
+ * - However this process ends, its children do: by the end of their link; on Linux also by the kernel (`PR_SET_PDEATHSIG`), which meets
+ *   those that spin and do not look. For that the child is started through `setpriv`, if this process may run it.
+ * - {@linkcode Child.ended} resolves when the child has ended, it is out of the process table and everybody in the tree knows.
+ * - Only what is held (`hold`) keeps the event loop from ending.
+ *
+ * @module
+ */
+import { type Link, SocketLink } from "./_link.ts";
+import { attach } from "./_tree.ts";
+import type { ChildJob } from "./_self.ts";
+import { type Grant, grantFor, type Permissions } from "./_permissions.ts";
+
+/** What to start. */
+export interface Order {
+  /** For messages: the name of the process. */
+  readonly name: string;
+  /** Its number among the children of this node. */
+  readonly number: number;
+  readonly executable: string;
+  /** What `deno run` is to run. */
+  readonly main: string;
+  /** All modules that the child may have to import. */
+  readonly modules: readonly string[];
+  readonly permissions: Permissions;
+  /** The job, but for what is settled here. */
+  readonly job: Omit<ChildJob, "token" | "permissions" | "lent">;
+  /** More for the child, as bytes. */
+  readonly start: Uint8Array | undefined;
+  /** The function of `_child.ts` that the child begins with. */
+  readonly entry: "live" | "spare";
+}
+
+interface Holdable {
+  ref(): void;
+  unref(): void;
+}
+
+/** A child process. */
+export class Child {
+  readonly pid: number;
+  /** How it ended: the exit code, or -N for signal N. Set before {@linkcode Child.ended} resolves. */
+  code: number | undefined;
+  readonly ended: Promise<void>;
+  /** The link, once the child has come. */
+  link: Link | undefined;
+  readonly #process: Deno.ChildProcess;
+  readonly #holdables = new Set<Holdable>();
+  #holds = 0;
+
+  constructor(process: Deno.ChildProcess, door: Door, number: number) {
+    this.#process = process;
+    this.pid = process.pid;
+    process.unref();
+    this.#holdables.add(process).add(door);
+    const status = statusOf(process);
+    status.finally(() => door.lastCall());
+    this.ended = (async () => {
+      this.link = await door.welcome(number);
+      this.#holdables.delete(door);
+      if (this.link !== undefined) this.#add(this.link);
+      const code = await status;
+      await this.link?.ended;
+      this.code = code;
+      this.#holdables.clear();
+      living.delete(this);
+    })();
+    living.add(this);
+  }
+
+  #add(holdable: Holdable): void {
+    this.#holdables.add(holdable);
+    if (this.#holds > 0) holdable.ref();
+  }
+
+  /** Keeps the event loop going while the child lives. Counted. */
+  hold(): void {
+    if (this.#holds++ === 0) { for (const holdable of this.#holdables) holdable.ref(); }
+  }
+
+  unhold(): void {
+    if (--this.#holds === 0) { for (const holdable of this.#holdables) holdable.unref(); }
+  }
+
+  /** Sends a signal; nothing happens when the child has ended. */
+  kill(signal: Deno.Signal): void {
+    if (this.code !== undefined) return;
+    try {
+      this.#process.kill(signal);
+    } catch (error) {
+      // It has ended, and nobody has looked yet.
+      if (!(error instanceof TypeError)) throw error;
+    }
+  }
+}
+
+/** Children that have not ended. */
+const living = new Set<Child>();
+let watching = false;
+
+/** An orderly end of this process ends its children at once: those that do not look at their link, too. */
+function watchForEnd(): void {
+  if (watching) return;
+  watching = true;
+  addEventListener("unload", () => {
+    for (const child of living) child.kill("SIGKILL");
+  });
+}
+
+/**
+ * Starts a child.
+ *
+ * @throws {Deno.errors.NotCapable} when a permission is missing.
+ */
+export function spawn(order: Order): Child {
+  watchForEnd();
+  const folder = naming(order.name, () => Deno.makeTempDirSync({ prefix: "mp-" }));
+  let door: Door | undefined;
+  try {
+    const grant = grantFor(order.permissions, folder, order.name);
+    const token = crypto.randomUUID();
+    const job: ChildJob = {
+      ...order.job,
+      token,
+      permissions: grant.own,
+      lent: grant.lent,
+    };
+    const process = naming(order.name, () => {
+      Deno.writeTextFileSync(`${folder}/job`, JSON.stringify(job));
+      if (order.start !== undefined) Deno.writeFileSync(`${folder}/start`, order.start);
+      door = new Door(folder, token);
+      return run(order, folder, grant);
+    });
+    return new Child(process, door!, order.number);
+  } catch (error) {
+    if (door !== undefined) door.close();
+    else Deno.removeSync(folder, { recursive: true });
+    throw error;
+  }
+}
+
+function run(order: Order, folder: string, { flags }: Grant): Deno.ChildProcess {
+  const args = [
+    "run",
+    "--no-prompt",
+    "--quiet",
+    ...flags,
+    ...runtimeFlags(),
+    "--preload",
+    `data:application/javascript,${encodeURIComponent(bootText(order, folder))}`,
+    order.main,
+    ...Deno.args,
+  ];
+  const wrapper = ["--pdeathsig", "KILL", order.executable, ...args];
+  const command = hasSetpriv()
+    ? new Deno.Command("setpriv", { args: wrapper, stdin: "null" })
+    : new Deno.Command(order.executable, { args, stdin: "null" });
+  return command.spawn();
+}
+
+/** What the child runs. Its imports are literals: those need no permission. */
+function bootText({ entry, modules }: Order, folder: string): string {
+  const library = JSON.stringify(new URL("./_child.ts", import.meta.url).href);
+  const imports = modules.map((url) => {
+    const literal = JSON.stringify(url);
+    return `${literal}: () => import(${literal})`;
+  });
+  return `import { ${entry} } from ${library}; await ${entry}(${JSON.stringify(folder)}, { ${
+    imports.join(", ")
+  } });`;
+}
+
+/** Where the child comes in. */
+class Door {
+  readonly #folder: string;
+  readonly #token: string;
+  readonly #listener: Deno.UnixListener;
+  #closed = false;
+  #knocked: Deno.Conn | undefined;
+
+  constructor(folder: string, token: string) {
+    this.#folder = folder;
+    this.#token = token;
+    this.#listener = Deno.listen({ transport: "unix", path: `${folder}/link` });
+    this.#listener.unref();
+  }
+
+  ref(): void {
+    this.#listener.ref();
+  }
+
+  unref(): void {
+    this.#listener.unref();
+  }
+
+  /** Waits for the child, and makes it a part of the tree; `undefined` when it has ended before it came. */
+  async welcome(number: number): Promise<Link | undefined> {
+    try {
+      for (;;) {
+        const link = new SocketLink(await this.#listener.accept());
+        const token = await this.#firstFrame(link, number);
+        if (token === this.#token) return link;
+        link.close();
+        if (this.#knocked !== undefined && token === OVER) return undefined;
+      }
+    } catch {
+      // Closed.
+      return undefined;
+    } finally {
+      this.close();
+    }
+  }
+
+  /** The first frame of a link, as text; `undefined` when it ends before. What comes behind it goes to the tree already. */
+  #firstFrame(link: Link, number: number): Promise<string | undefined> {
+    return new Promise((resolve) => {
+      link.open((frame) => {
+        const text = new TextDecoder().decode(frame);
+        if (text === this.#token) attach(number, link);
+        resolve(text);
+      });
+      link.ended.then(() => resolve(undefined));
+    });
+  }
+
+  /**
+   * The child has ended. It may have come and not been welcomed yet, because the event loop was blocked: so not the door is closed, but
+   * somebody comes in behind it. When the socket is not there any more the child has come: it removes it then.
+   */
+  async lastCall(): Promise<void> {
+    if (this.#closed) return;
+    try {
+      this.#knocked = await Deno.connect({ transport: "unix", path: `${this.#folder}/link` });
+      const link = new SocketLink(this.#knocked);
+      link.send(new TextEncoder().encode(OVER));
+      await link.ended;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) this.close();
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#listener.close();
+    try {
+      Deno.removeSync(this.#folder, { recursive: true });
+    } catch {
+      // The child has done it.
+    }
+  }
+}
+
+const OVER = "over";
+
+/** The exit code, or -N for signal N. */
+async function statusOf(process: Deno.ChildProcess): Promise<number> {
+  try {
+    const { code, signal } = await process.status;
+    return signal === null ? code : 128 - code;
+  } catch (error) {
+    // Deno has no names for real-time signals.
+    const [, number] = /Invalid signal: (\d+)/.exec(String(error)) ?? [];
+    if (number === undefined) throw error;
+    return -Number(number);
+  }
+}
+
+function naming<R>(name: string, body: () => R): R {
+  try {
+    return body();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    throw new Deno.errors.NotCapable(
+      `Cannot start ${name}: it takes --allow-run, --allow-read, --allow-write and --allow-net to start a process and talk to it: ${error.message}`,
+      { cause: error },
+    );
+  }
+}
+
+let setpriv: boolean | undefined;
+
+/** Whether there is a `setpriv` that lets the kernel end a child with its parent, and it may be run. */
+function hasSetpriv(): boolean {
+  return setpriv ??= findSetpriv();
+}
+
+function findSetpriv(): boolean {
+  if (Deno.build.os !== "linux") return false;
+  if (Deno.permissions.querySync({ name: "run", command: "setpriv" }).state !== "granted") {
+    return false;
+  }
+  try {
+    // Tried on itself: there are others of that name that do less.
+    const args = ["--pdeathsig", "KILL", "setpriv", "--version"];
+    const command = new Deno.Command("setpriv", {
+      args,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    });
+    return command.outputSync().success;
+  } catch {
+    return false;
+  }
+}
+
+/** Flags of the runtime that this process was started with and that a child needs, too: those that Deno finds no other way. */
+const HANDED_ON =
+  /^--(config|import-map|no-config|no-remote|no-npm|cached-only|unstable(-[\w-]+)?|v8-flags|cert|unsafely-ignore-certificate-errors|location|node-modules-dir|vendor|lock|no-lock|frozen|conditions|seed)(=|$)/;
+const WITH_VALUE = /^--(config|import-map|cert|location|conditions|seed)$/;
+
+let flagsOfRuntime: readonly string[] | undefined;
+
+function runtimeFlags(): readonly string[] {
+  return flagsOfRuntime ??= findRuntimeFlags();
+}
+
+/** Only a process that may do all may read its own command line. */
+function findRuntimeFlags(): string[] {
+  let line: string[];
+  try {
+    line = Deno.readTextFileSync("/proc/self/cmdline").split("\0").slice(1, -1);
+  } catch {
+    return [];
+  }
+  const own = line.slice(0, line.length - Deno.args.length);
+  const flags: string[] = [];
+  for (let i = 0; i < own.length; i++) {
+    const flag = own[i] === "-c" ? "--config" : own[i];
+    if (!HANDED_ON.test(flag)) continue;
+    flags.push(flag);
+    if (WITH_VALUE.test(flag)) flags.push(own[++i]);
+  }
+  return flags;
+}
