@@ -153,7 +153,8 @@ export class Core<T> {
         ? passed
         : this.#putLater(item, undefined, door);
     }
-    const cargo = stow(item, door);
+    // Kept where comparing may run the user's code, which may put something into a queue.
+    const cargo = this.#order === "priority" ? keep(stow(item, door)) : stow(item, door);
     let passed: Passed;
     for (;;) {
       try {
@@ -180,7 +181,7 @@ export class Core<T> {
         const place = this.#place;
         if (!place.shared) return place.shelf.push(item);
         // The queue may have been handed to a thread while the item waited.
-        place.shelf.push(cargo ??= stow(item, door));
+        place.shelf.push(cargo ??= keep(stow(item, door)));
       },
       conclude: (passed, limit) => {
         if (passed !== DONE) throw refused(passed, "put", limit);

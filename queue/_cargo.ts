@@ -1,7 +1,8 @@
 /**
  * Items as they lie in shared memory: a tag and bytes.
  *
- * Cheapest first: numbers and strings as they are; bytes as they are; plain data that JSON carries exactly as JSON; what else has no
+ * Cheapest first: numbers and strings as they are; bytes as they are; small plain data in a form of our own; plain data that JSON
+ * carries exactly as JSON; what else has no
  * handle in it in the engine's own serialization; and handles (shared memory, above all), or what is too big for the ring, as the
  * number of a deposit with the main thread.
  *
@@ -22,6 +23,8 @@ import {
   unpackSync,
   withdraw,
 } from "../threading/_core/mod.ts";
+import { bytes as compacted, compact, expandBytes } from "./_compact.ts";
+import { isAscii, readText, writeText } from "./_text.ts";
 
 /** The function of this library that the user called: stacks in errors begin above it. */
 export type Door = (...args: never[]) => unknown;
@@ -32,6 +35,8 @@ export interface Cargo {
   readonly number: number;
   readonly text: string;
   readonly bytes: Uint8Array;
+  /** The item itself, of a cargo that was opened where it lay. */
+  readonly value?: unknown;
 }
 
 export const UNDEFINED = 0;
@@ -53,8 +58,14 @@ export const BYTES = 10;
 const VALUE = 11;
 /** A {@linkcode Parcel}, in the engine's serialization. */
 const PARCEL = 12;
+/** Plain data in the form of _compact.ts. */
+export const COMPACT = 13;
 /** From here on, `number` is that of a deposit: a {@linkcode Parcel}. */
-export const DEPOSIT = 13;
+export const DEPOSIT = 14;
+/** A cargo that was opened where it lay: its item is `value`. */
+const OPENED = -1;
+/** As COMPACT, `number` bytes, where that codec has written them: until the next item is stowed, or {@linkcode keep} takes them. */
+export const FRESH = -2;
 /**
  * From here on, the deposit is an `ArrayBuffer`: bytes that are too big for the shelf, to be opened under the tag that is left when
  * this is taken off. It is handed on and never shared, since what is shared goes only when every thread's garbage collector has
@@ -121,6 +132,8 @@ export function stow(item: unknown, door: Door): Cargo {
           return stowBytes(BYTES, bytes);
         }
       } else {
+        const length = compact(item);
+        if (length !== 0) return simple(FRESH, length);
         const text = jsonOf(item);
         if (text !== undefined) return stowText(text, ASCII_JSON, WIDE_JSON);
       }
@@ -135,7 +148,7 @@ function stowText(text: string, ascii: number, wide: number): Cargo {
 function stowAs(tag: number, text: string): Cargo {
   if (text.length * 2 <= LARGEST) return simple(tag, 0, text);
   const bytes = new Uint8Array(text.length * widthOf(tag));
-  writeText(text, tag, bytes, 0);
+  writeText(text, widthOf(tag), bytes, 0);
   return stowBig(tag, bytes);
 }
 
@@ -152,11 +165,6 @@ function stowParcel(parcel: Parcel): Cargo {
   const [tag, body] = parcel.specials === undefined ? [VALUE, parcel.value] : [PARCEL, parcel];
   if (hasHandles(body)) return simple(DEPOSIT, deposit(parcel));
   return stowBytes(tag, serialize(body));
-}
-
-function isAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
-  return true;
 }
 
 /** Whether there is something in `value` that the engine's serialization would copy or lose. */
@@ -183,6 +191,11 @@ function hasHandles(value: unknown, seen: Set<object> = new Set()): boolean {
     default:
       return true;
   }
+}
+
+/** A cargo that was opened where it lay. */
+export function opened(value: unknown): Cargo {
+  return { tag: OPENED, number: 0, text: "", bytes: NO_BYTES, value };
 }
 
 /** The item of a cargo. */
@@ -214,13 +227,19 @@ function open(cargo: Cargo, keep = false): { value?: unknown; parcel?: Parcel } 
     const opened = open(
       widthOf(tag) === 0
         ? simple(tag, 0, "", bytes)
-        : simple(tag, 0, readText(bytes, tag, 0, bytes.length)),
+        : simple(tag, 0, readText(bytes, widthOf(tag), 0, bytes.length)),
     );
     // What is not text may go on using the bytes.
     if (widthOf(tag) !== 0) bytes.buffer.transfer(0);
     return opened;
   }
   switch (cargo.tag) {
+    case OPENED:
+      return { value: cargo.value };
+    case FRESH:
+      return { value: expandBytes(compacted.subarray(0, cargo.number)) };
+    case COMPACT:
+      return { value: expandBytes(cargo.bytes) };
     case UNDEFINED:
       return { value: undefined };
     case NULL:
@@ -259,58 +278,6 @@ export function dump(cargo: Cargo): void {
 
 /** Makes a cargo independent of the item, which its owner may change while the cargo waits. */
 export function keep(cargo: Cargo): Cargo {
+  if (cargo.tag === FRESH) return simple(COMPACT, 0, "", compacted.slice(0, cargo.number));
   return hasBytes(cargo.tag) ? { ...cargo, bytes: cargo.bytes.slice() } : cargo;
-}
-
-/** Writes the text of a cargo. */
-export function writeText(text: string, tag: number, bytes: Uint8Array, at: number): void {
-  if (widthOf(tag) === 1) {
-    for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
-    return;
-  }
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    bytes[at + 2 * i] = unit;
-    bytes[at + 2 * i + 1] = unit >> 8;
-  }
-}
-
-/** Characters that one call can make into a string. */
-const CHUNK = 4096;
-const units = new Uint16Array(CHUNK);
-/** Up to here, characters are cheapest made into a string by one call with so many arguments. */
-const SHORT = 64;
-const short: number[] = [];
-const decoder = new TextDecoder();
-let scratch = new Uint8Array(1024);
-
-/** Reads `length` bytes of text. */
-export function readText(bytes: Uint8Array, tag: number, at: number, length: number): string {
-  return widthOf(tag) === 1 ? readAscii(bytes, at, length) : readWide(bytes, at, length >> 1);
-}
-
-function readAscii(bytes: Uint8Array, at: number, length: number): string {
-  if (length <= SHORT) {
-    short.length = length;
-    for (let i = 0; i < length; i++) short[i] = bytes[at + i];
-    return String.fromCharCode(...short);
-  }
-  // Decoders refuse shared memory.
-  if (scratch.length < length) scratch = new Uint8Array(length * 2);
-  scratch.set(bytes.subarray(at, at + length));
-  return decoder.decode(scratch.subarray(0, length));
-}
-
-/** Unit by unit, since a decoder would replace half a surrogate pair. */
-function readWide(bytes: Uint8Array, at: number, count: number): string {
-  let text = "";
-  for (let start = 0; start < count; start += CHUNK) {
-    const end = Math.min(CHUNK, count - start);
-    for (let i = 0; i < end; i++) {
-      const from = at + (start + i) * 2;
-      units[i] = bytes[from] | bytes[from + 1] << 8;
-    }
-    text += String.fromCharCode.apply(null, units.subarray(0, end) as unknown as number[]);
-  }
-  return text;
 }

@@ -30,16 +30,19 @@
 import { deposit, discard } from "../threading/_core/mod.ts";
 import {
   type Cargo,
+  COMPACT,
   DEPOSIT,
   dump,
+  FRESH,
   hasBytes,
   hasNumber,
   NUMBER,
+  opened,
   peek,
-  readText,
   widthOf,
-  writeText,
 } from "./_cargo.ts";
+import { expand, integers as compacted } from "./_compact.ts";
+import { readText, writeText } from "./_text.ts";
 import { Heap, popNode, pushNode, type Slots } from "./_heap.ts";
 import { STORE } from "./_gate.ts";
 
@@ -228,6 +231,7 @@ export abstract class SharedShelf implements Shelf<Cargo> {
   protected bytes: Uint8Array<SharedArrayBuffer> = NONE_SHARED;
   protected integers: Int32Array<SharedArrayBuffer> = new Int32Array(NONE_SHARED.buffer);
   protected doubles: Float64Array<SharedArrayBuffer> = new Float64Array(NONE_SHARED.buffer);
+  #view: DataView = new DataView(NONE_SHARED.buffer);
   #memory: SharedMemory;
   /** Bytes of a record before its payload. */
   protected abstract readonly header: number;
@@ -259,6 +263,7 @@ export abstract class SharedShelf implements Shelf<Cargo> {
     this.bytes = NONE_SHARED;
     this.integers = new Int32Array(NONE_SHARED.buffer);
     this.doubles = new Float64Array(NONE_SHARED.buffer);
+    this.#view = new DataView(NONE_SHARED.buffer);
     if (left > KEEP_BYTES && left > memory.records.byteLength) stir();
   }
 
@@ -282,6 +287,7 @@ export abstract class SharedShelf implements Shelf<Cargo> {
     this.bytes = new Uint8Array(records, 0, capacity);
     this.integers = new Int32Array(records, 0, capacity / 4);
     this.doubles = new Float64Array(records, 0, capacity / 8);
+    this.#view = new DataView(records, 0, capacity);
   }
 
   /** Sees to it that the views are those of the memory as it is now. */
@@ -294,6 +300,7 @@ export abstract class SharedShelf implements Shelf<Cargo> {
   protected append(cargo: Cargo): number {
     this.refresh();
     const { tag } = cargo;
+    if (tag === FRESH) return this.#appendFresh(cargo.number);
     const width = widthOf(tag);
     const size = width !== 0
       ? cargo.text.length * width
@@ -302,17 +309,33 @@ export abstract class SharedShelf implements Shelf<Cargo> {
       : hasNumber(tag)
       ? 8
       : 0;
+    const at = this.#begin(size, tag);
+    const payload = at + this.header;
+    if (width !== 0) writeText(cargo.text, width, this.bytes, payload);
+    else if (hasBytes(tag)) this.bytes.set(cargo.bytes, payload);
+    else if (size === 8) this.doubles[payload >> 3] = cargo.number;
+    return at;
+  }
+
+  /** A record around `size` bytes, which the caller writes. */
+  #begin(size: number, tag: number): number {
     const length = this.header + ((size + 7) & ~7) + 8;
     this.makeRoom(length);
     const at = this.words[TOP];
     this.integers[at >> 2] = size;
     this.integers[(at >> 2) + 1] = tag;
-    const payload = at + this.header;
-    if (width !== 0) writeText(cargo.text, tag, this.bytes, payload);
-    else if (hasBytes(tag)) this.bytes.set(cargo.bytes, payload);
-    else if (size === 8) this.doubles[payload >> 3] = cargo.number;
     this.integers[(at + length - 8) >> 2] = length;
     this.words[TOP] = at + length;
+    return at;
+  }
+
+  #appendFresh(size: number): number {
+    const at = this.#begin(size, COMPACT);
+    const { integers } = this;
+    // By fours: for so few bytes that is four times as fast as set().
+    for (let from = 0, to = (at + this.header) >> 2; from << 2 < size;) {
+      integers[to++] = compacted[from++];
+    }
     return at;
   }
 
@@ -321,8 +344,10 @@ export abstract class SharedShelf implements Shelf<Cargo> {
     const tag = this.integers[(at >> 2) + 1];
     const payload = at + this.header;
     if (tag === NUMBER) return { tag, number: this.doubles[payload >> 3], text: "", bytes: NONE };
-    if (widthOf(tag) !== 0) {
-      return { tag, number: 0, text: readText(this.bytes, tag, payload, size), bytes: NONE };
+    if (tag === COMPACT) return opened(expand(this.bytes, this.#view, payload));
+    const width = widthOf(tag);
+    if (width !== 0) {
+      return { tag, number: 0, text: readText(this.bytes, width, payload, size), bytes: NONE };
     }
     if (hasBytes(tag)) {
       const bytes = new Uint8Array(size);

@@ -65,6 +65,7 @@ export type { PackOptions } from "./pickle.ts";
 export { isProxy } from "./proxies.ts";
 export { deserialize, jsonOf, serialize } from "./plain.ts";
 export { decode, decodeSync, encode } from "./bytes.ts";
+export { type Shape, shapeAt, shapeOf } from "./shapes.ts";
 export { type Leak, leaks, opened } from "./leaks.ts";
 export {
   decodeError,
