@@ -19,7 +19,10 @@ export interface Mapping {
   readonly buffer: ArrayBuffer;
   /** Where it begins in this process's address space. */
   readonly address: number;
-  /** Detaches the buffer and gives the memory back. Views made before throw or read `undefined` from then on. Twice is once. */
+  /**
+   * Detaches the buffer and gives the memory back. Views made before throw or read `undefined` from then on. Twice is once. When the
+   * buffer is collected instead, the memory is given back without this.
+   */
   unmap(): void;
 }
 
@@ -62,6 +65,10 @@ export interface Platform {
   listNamed(prefix: string): string[];
   /** The longest name, in bytes. */
   readonly longestName: number;
+  /** The folder where named objects are files, so that a program that is not ours can remove them; `undefined` where they are none. */
+  readonly folder: string | undefined;
+  /** The number of the file that an object is; `undefined` when its name was taken away. Only where there is a {@linkcode Platform.folder}. */
+  inodeOf(fd: number): number | undefined;
 
   /** The size of an object in bytes. */
   sizeOf(fd: number): number;
@@ -71,6 +78,11 @@ export interface Platform {
   map(fd: number, bytes: number): Mapping;
   /** Forgets the descriptor; mappings stay. */
   close(fd: number): void;
+
+  /** A pipe: the descriptors to read from and to write to. Other programs do not inherit them. */
+  pipe(): [read: number, write: number];
+  /** Writes all of a short text to a pipe, or nothing. */
+  write(fd: number, text: string): void;
 
   /** Says that this process uses the object, until `fd` is closed or the process has ended. False while somebody holds it exclusively. */
   lockShared(fd: number): boolean;
@@ -101,6 +113,8 @@ export interface Platform {
    * ended and was not yet waited for.
    */
   startOf(id: number): number | undefined;
+  /** The process that started a live one; `undefined` when that has ended or the system does not tell. */
+  parentOf(id: number): number | undefined;
   /** Whether the process or thread with that identifier and beginning has ended. Exact, and cheap enough for each slice of a wait. */
   hasEnded(id: number, start: number): boolean;
   /**

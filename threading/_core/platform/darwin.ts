@@ -33,6 +33,8 @@ const FUNCTIONS = {
   shm_open: { parameters: ["buffer", "i32", ...FILL, "u64"], result: "i32" },
   shm_unlink: { parameters: ["buffer"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
+  pipe: { parameters: ["buffer"], result: "i32" },
+  write: { parameters: ["i32", "buffer", "usize"], result: "i64" },
   ftruncate: { parameters: ["i32", "i64"], result: "i32" },
   fstat: { name: ARM ? "fstat" : "fstat$INODE64", parameters: ["i32", "buffer"], result: "i32" },
   ...MAPPING,
@@ -91,6 +93,7 @@ export function openDarwin(): Platform {
 
 class Darwin implements Platform {
   readonly longestName = 29;
+  readonly folder = undefined;
   readonly waitsForAll = false;
   readonly #system: System;
   readonly #codes: Codes;
@@ -123,8 +126,7 @@ class Darwin implements Platform {
   }
 
   openTicket(ticket: string): number {
-    const fd = this.openNamed(ticket);
-    return fd;
+    return this.openNamed(ticket);
   }
 
   createNamed(name: string, bytes: number): number {
@@ -164,6 +166,8 @@ class Darwin implements Platform {
     return Number(new DataView(stat.buffer).getBigInt64(ST_SIZE, true));
   }
 
+  inodeOf(): undefined {}
+
   ground(fd: number, bytes: number, from = 0): Ground {
     return groundOf(this.#system, this.#codes, fd, bytes, from);
   }
@@ -177,6 +181,17 @@ class Darwin implements Platform {
     if (name !== undefined) this.#system.shm_unlink(cstring(`/${name}`));
     this.#names.delete(fd);
     this.#system.close(fd);
+  }
+
+  pipe(): [read: number, write: number] {
+    const fds = new Int32Array(2);
+    this.#do("make a pipe", () => this.#system.pipe(fds));
+    return [fds[0], fds[1]];
+  }
+
+  write(fd: number, text: string): void {
+    const bytes = new TextEncoder().encode(text);
+    this.#do("write to a pipe", () => Number(this.#system.write(fd, bytes, bytes.length)));
   }
 
   lockShared(): boolean {
@@ -221,6 +236,8 @@ class Darwin implements Platform {
     const [seconds, more] = [view.getBigUint64(120, true), view.getBigUint64(128, true)];
     return Number(BigInt.asUintN(32, seconds * 1_000_000n + more));
   }
+
+  parentOf(): undefined {}
 
   hasEnded(id: number, start: number): boolean {
     return this.startOf(id) !== start;

@@ -30,6 +30,9 @@ const FUNCTIONS = {
   shm_open: { parameters: ["buffer", "i32", "u32"], result: "i32" },
   shm_unlink: { parameters: ["buffer"], result: "i32" },
   open: { parameters: ["buffer", "i32"], result: "i32" },
+  pipe2: { parameters: ["buffer", "i32"], result: "i32" },
+  write: { parameters: ["i32", "buffer", "usize"], result: "i64" },
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "i64" },
   close: { parameters: ["i32"], result: "i32" },
   lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
@@ -65,6 +68,8 @@ const O_CLOEXEC = 0o2000000;
 const MFD_CLOEXEC = 1;
 const OWNER_ONLY = 0o600;
 const SEEK_END = 2;
+const AT_EMPTY_PATH = 0x1000;
+const STATX_NLINK_INO = 0x104;
 const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
@@ -98,6 +103,10 @@ const NAMES: Record<number, string> = {
   36: "ENAMETOOLONG",
 };
 
+/** Places in /proc/…/stat, counted from the state. */
+const STAT_PARENT = 1;
+const STAT_START = 19;
+
 /** How many processes are watched at a time, each for one descriptor. */
 const MOST_WATCHED = 64;
 
@@ -116,6 +125,7 @@ type Args = [bigint, bigint, bigint, bigint, bigint, bigint, bigint];
 
 class Linux implements Platform {
   readonly longestName = 254;
+  readonly folder = "/dev/shm";
   readonly waitsForAll: boolean;
   readonly #libc: Libc;
   readonly #later: Syscall;
@@ -225,6 +235,16 @@ class Linux implements Platform {
     });
   }
 
+  inodeOf(fd: number): number | undefined {
+    // struct statx: the count of names, 4 bytes, is at 16, the number, 8 bytes, at 32.
+    const found = new Uint8Array(256);
+    this.#do("look at shared memory", () => {
+      return this.#libc.statx(fd, cstring(""), AT_EMPTY_PATH, STATX_NLINK_INO, found);
+    });
+    const view = new DataView(found.buffer);
+    return view.getUint32(16, true) === 0 ? undefined : Number(view.getBigUint64(32, true));
+  }
+
   ground(fd: number, bytes: number, from = 0): Ground {
     return groundOf(this.#libc, this.#codes, fd, bytes, from);
   }
@@ -235,6 +255,17 @@ class Linux implements Platform {
 
   close(fd: number): void {
     this.#libc.close(fd);
+  }
+
+  pipe(): [read: number, write: number] {
+    const fds = new Int32Array(2);
+    this.#do("make a pipe", () => this.#libc.pipe2(fds, O_CLOEXEC));
+    return [fds[0], fds[1]];
+  }
+
+  write(fd: number, text: string): void {
+    const bytes = new TextEncoder().encode(text);
+    this.#do("write to a pipe", () => Number(this.#libc.write(fd, bytes, bytes.length)));
   }
 
   lockShared(fd: number): boolean {
@@ -305,6 +336,17 @@ class Linux implements Platform {
   }
 
   startOf(id: number): number | undefined {
+    const found = this.#statOf(id)?.[STAT_START];
+    return found === undefined ? undefined : Number(BigInt.asUintN(32, BigInt(found)));
+  }
+
+  parentOf(id: number): number | undefined {
+    const found = this.#statOf(id)?.[STAT_PARENT];
+    return found === undefined ? undefined : Number(found);
+  }
+
+  /** What /proc tells of a live process or thread, from its state on. */
+  #statOf(id: number): string[] | undefined {
     const fd = this.#libc.open(cstring(`/proc/${id}/stat`), O_CLOEXEC);
     if (fd < 0) {
       const errno = this.#codes.errno();
@@ -315,11 +357,10 @@ class Linux implements Platform {
     const read = Number(this.#libc.read(fd, bytes, bytes.length));
     this.close(fd);
     if (read <= 0) return undefined; // ended between the two
-    // "42 (any ) name) S 1 …": the name may hold anything, so count from the last parenthesis. State is the first, start the 20th.
+    // "42 (any ) name) S 1 …": the name may hold anything, so count from the last parenthesis.
     const text = new TextDecoder().decode(bytes.subarray(0, read));
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    if (fields[0] === "Z" || fields[0] === "X") return undefined;
-    return Number(BigInt.asUintN(32, BigInt(fields[19])));
+    return fields[0] === "Z" || fields[0] === "X" ? undefined : fields;
   }
 
   hasEnded(id: number, start: number): boolean {

@@ -152,22 +152,32 @@ export function groundOf(
  * 2. Then the pages are given back.
  * 3. When it was detached before, somebody has moved it (`structuredClone` or `postMessage` with `transfer`), and what they moved it to
  *    still reaches here: the pages are replaced by private ones, and the range stays reserved.
+ * 4. When it is collected without having been given back, nobody knows whether it was moved before: the same.
  */
 export function mappingOf(calls: Calls, codes: Codes, fd: number, bytes: number): Mapping {
   const got = calls.mmap(0, bytes, READ_WRITE, SHARED, fd, 0);
   if (got === FAILED) throw failure(codes, "map shared memory");
   const pointer = Deno.UnsafePointer.create(got)!;
   const buffer = Deno.UnsafePointerView.getArrayBuffer(pointer, bytes);
+  const replace = replacing(calls, codes, got, bytes);
   let mapped = true;
   const unmap = (): void => {
     if (!mapped) return;
     mapped = false;
-    if (buffer.detached) {
-      calls.mmap(got, bytes, READ_WRITE, PRIVATE | FIXED | codes.anonymous, -1, 0);
-    } else {
-      buffer.transfer(0);
-      calls.munmap(got, bytes);
-    }
+    collected.unregister(buffer);
+    if (buffer.detached) return replace();
+    buffer.transfer(0);
+    calls.munmap(got, bytes);
   };
+  collected.register(buffer, replace, buffer);
   return { buffer, address: Number(got), unmap };
 }
+
+/** A function that knows nothing of the buffer: it must not keep it from being collected. */
+function replacing(calls: Calls, codes: Codes, at: bigint, bytes: number): () => void {
+  const flags = PRIVATE | FIXED | codes.anonymous;
+  return () => void calls.mmap(at, bytes, READ_WRITE, flags, -1, 0);
+}
+
+/** What is to be done for buffers that were collected. */
+const collected = new FinalizationRegistry<() => void>((replace) => replace());

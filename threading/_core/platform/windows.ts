@@ -48,6 +48,7 @@ export function openWindows(): Platform {
 
 class Windows implements Platform {
   readonly longestName = 200;
+  readonly folder = undefined;
   readonly waitsForAll = false;
   readonly #kernel: Kernel;
   readonly #names = new Map<number, string>();
@@ -155,6 +156,14 @@ class Windows implements Platform {
     this.#kernel.CloseHandle(fd);
   }
 
+  inodeOf(): undefined {}
+
+  pipe(): never {
+    throw new Deno.errors.NotSupported("Cannot make a pipe: not on Windows");
+  }
+
+  write(): void {}
+
   lockShared(): boolean {
     return true;
   }
@@ -188,6 +197,8 @@ class Windows implements Platform {
     if (told === 0 || ended) return undefined;
     return Number(BigInt.asUintN(32, start[0] / 10_000n));
   }
+
+  parentOf(): undefined {}
 
   hasEnded(id: number, start: number): boolean {
     return this.startOf(id) !== start;
