@@ -13,9 +13,11 @@
  * It loads little: a process that calls a plain function starts nearly as fast as an empty program. `process.ts` and all that it needs
  * is loaded when the target, its arguments or its module ask for it.
  *
+ * A spare (`_forkserver.ts`) does steps 1 to 3, imports what it is told to import ahead of time, and waits for another job by its link.
+ *
  * @module
  */
-import { SocketLink } from "./_link.ts";
+import { type Link, note, SocketLink } from "./_link.ts";
 import {
   become,
   type ChildJob,
@@ -40,8 +42,47 @@ export async function live(folder: string, modules: Modules): Promise<never> {
   return await end();
 }
 
+/** What a spare is sent: its job, and the bytes that go with it. Other frames are for the tree. */
+export const JOB = 20;
+export const START = 21;
+
+/** A spare's life. */
+export async function spare(folder: string, modules: Modules): Promise<never> {
+  const first = await join(folder);
+  const { up: link } = whoAmI();
+  // Until somebody is told of it, the job keeps the event loop going.
+  link!.ref();
+  const given = receiveJob(link!);
+  try {
+    await load({ ...first.work, guard: true }, modules);
+  } catch {
+    // Who needs that module will be told.
+  }
+  link!.send(note(first.address, "ready"));
+  const { job, start } = await given;
+  link!.unref();
+  become({ address: first.address, up: link, job }, start);
+  await run(job, modules);
+  return await end();
+}
+
+function receiveJob(
+  link: Link,
+): Promise<{ job: ChildJob; start: Uint8Array<ArrayBuffer> | undefined }> {
+  return new Promise((resolve) => {
+    let start: Uint8Array<ArrayBuffer> | undefined;
+    link.open((frame) => {
+      // What the tree says to a process that knows nobody is of no interest.
+      if (frame[0] === START) start = frame.slice(1);
+      if (frame[0] !== JOB) return;
+      link.open(undefined);
+      resolve({ job: JSON.parse(new TextDecoder().decode(frame.subarray(1))), start });
+    });
+  });
+}
+
 /** Steps 1 to 3. */
-export async function join(folder: string): Promise<ChildJob> {
+async function join(folder: string): Promise<ChildJob> {
   const job: ChildJob = JSON.parse(Deno.readTextFileSync(`${folder}/job`));
   const start = job.work.simple ? undefined : Deno.readFileSync(`${folder}/start`);
   let conn: Deno.Conn;
@@ -67,12 +108,15 @@ export async function join(folder: string): Promise<ChildJob> {
 }
 
 /** Steps 4 and 5; what goes wrong is told on standard error. */
-export async function run({ name, work }: ChildJob, modules: Modules): Promise<void> {
+async function run({ name, work }: ChildJob, modules: Modules): Promise<void> {
   try {
     const loaded = await load(work, modules);
     const target = work.simple && find(work.simple, loaded);
     if (target) await target(...(work.simple as SimpleCall).args);
-    else await (await import("./process.ts")).runHere(startBytes());
+    else {
+      const { runHere } = await get<typeof import("./process.ts")>(PROCESS, modules);
+      await runHere(startBytes());
+    }
   } catch (error) {
     tell(name, error);
     Deno.exitCode = 1;
@@ -84,14 +128,17 @@ async function load({ modules: urls, guard }: Work, modules: Modules): Promise<L
   const all = async () => {
     for (const url of urls) {
       importsNow(url);
-      loaded.set(url, await modules[url]());
+      loaded.set(url, await get<Namespace>(url, modules));
     }
   };
   try {
     if (!guard) await all();
     else {
       // What such a module does later, too, is marked.
-      const { importingModules } = await import("../threading/_core/mod.ts");
+      const { importingModules } = await get<typeof import("../threading/_core/mod.ts")>(
+        CORE,
+        modules,
+      );
       await importingModules(urls[0], all);
     }
   } finally {
@@ -101,6 +148,15 @@ async function load({ modules: urls, guard }: Work, modules: Modules): Promise<L
 }
 
 type Loaded = Map<string, Namespace>;
+
+/** Where more of the library is. Not imported by a literal here: Deno would load it at every start. */
+export const PROCESS: string = new URL("./process.ts", import.meta.url).href;
+export const CORE: string = new URL("../threading/_core/mod.ts", import.meta.url).href;
+
+/** Imports a module. A child that may not read has a literal import of it in its boot text. */
+async function get<N>(url: string, modules: Modules): Promise<N> {
+  return await (modules[url] === undefined ? import(url) : modules[url]()) as N;
+}
 
 /** The function itself; `undefined` when it takes more to find it. */
 function find(
@@ -136,7 +192,7 @@ function tell(name: string, error: unknown): void {
 }
 
 /** The target has ended. */
-export async function end(): Promise<never> {
+async function end(): Promise<never> {
   for (const ending of endings) await ending();
   await whoAmI().up?.flush();
   return Deno.exit();

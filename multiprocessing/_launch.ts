@@ -4,7 +4,9 @@
  * @module
  */
 import type { Parcel, Reference } from "../threading/_core/mod.ts";
-import type { Permissions } from "./_permissions.ts";
+import { CORE, PROCESS } from "./_child.ts";
+import { spawnWarm } from "./_forkserver.ts";
+import { inherited, type Permissions } from "./_permissions.ts";
 import { type SimpleCall, whoAmI, type Work } from "./_self.ts";
 import { settings, type StartMethod } from "./_settings.ts";
 import { type Child, type Order, spawn } from "./_spawn.ts";
@@ -53,7 +55,7 @@ export function launchChild(plan: Plan): Child {
     number,
     executable: settings().executable ?? Deno.execPath(),
     main,
-    modules: [...modules, ...more(plan, main)],
+    modules: [...modules, ...more(plan, main, work)],
     permissions: plan.permissions,
     job: {
       address: `${whoAmI().address}/${number}`,
@@ -68,7 +70,26 @@ export function launchChild(plan: Plan): Child {
     start: plan.start,
     entry: "live",
   };
-  return spawn(order);
+  if (plan.method === "spawn" || !isFree(plan.permissions)) return spawn(order);
+  return spawnWarm(order, {
+    modules: [...new Set([CORE, PROCESS, ...preloaded(main)])],
+    number: () => started++,
+    addressOf: (number) => `${whoAmI().address}/${number}`,
+  });
+}
+
+/** Whether children may do everything, as this process: then they can import what they are told later. */
+function isFree(permissions: Permissions): boolean {
+  return permissions === "inherit" && inherited().includes("-A");
+}
+
+/** What spares import ahead of time: what the user said, or the main module. */
+function preloaded(main: string): string[] {
+  const modules = settings().preload ?? ["__main__"];
+  return modules.map((module) => {
+    if (module === "__main__") return main;
+    return /^(\.\.?)?\//.test(module) ? new URL(module, main).href : module;
+  });
 }
 
 /** The modules of what the child runs. */
@@ -80,10 +101,14 @@ function modulesIn(reference: Reference): readonly string[] {
   return reference.how === "search" ? reference.modules : [reference.module];
 }
 
-/** What else a child may have to import that cannot import by itself. */
-function more({ permissions, parcel }: Plan, main: string): string[] {
-  if (permissions === "inherit") return [];
-  const modules = [main];
+/**
+ * What else the child imports: the library's own modules, if it is sure to need them; all that it may need, if it cannot import by
+ * itself. Deno loads all these when the child starts, whether they are used or not.
+ */
+function more({ permissions, parcel }: Plan, main: string, { simple, guard }: Work): string[] {
+  const modules = simple && !guard && permissions === "inherit" ? [] : [PROCESS, CORE];
+  if (permissions === "inherit") return modules;
+  modules.push(main);
   for (const special of parcel?.specials ?? []) {
     if (special.kind === "shareable") modules.push(special.module);
     else if (special.kind === "function" || special.kind === "instance") {

@@ -26,8 +26,8 @@ export interface Link {
   push(): void;
   /** Resolves when everything sent so far has been written, or cannot be. */
   flush(): Promise<void>;
-  /** Hands the frames to `receive` from now on; those that came earlier at once. */
-  open(receive: Receive): void;
+  /** Hands the frames to `receive` from now on; those that came earlier at once. With `undefined`, they are kept for the next. */
+  open(receive: Receive | undefined): void;
   /** Makes the event loop wait for frames. Counted: each `ref` wants its `unref`. */
   ref(): void;
   unref(): void;
@@ -90,8 +90,9 @@ export class SocketLink implements Link {
     while (this.#writing !== undefined) await this.#writing;
   }
 
-  open(receive: Receive): void {
-    this.#receive = receive;
+  open(receive: Receive | undefined): void {
+    this.#receive = receive ?? ((frame) => this.#early.push(frame));
+    if (receive === undefined) return;
     // The first of them may be what decides who receives the others.
     for (const frame of this.#early.splice(0)) this.#receive(frame);
   }
@@ -211,6 +212,16 @@ class Frames {
     this.#buffer.copyWithin(0, at, this.#end);
     this.#end -= at;
   }
+}
+
+/** The tag of frames that `_tree.ts` hands to its `onNotes`. */
+export const NOTE = 11;
+
+/** A note to the parent, from the child of that address, before it has loaded the tree. */
+export function note(address: string, text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(
+    String.fromCharCode(NOTE, 0, address.length) + address + text,
+  );
 }
 
 /** Four bytes, the lower first. */

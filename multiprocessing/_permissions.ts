@@ -95,7 +95,8 @@ function hasAll(name: Kind): boolean {
   return status.state === "granted" && !status.partial;
 }
 
-function inherited(): string[] {
+/** The flags of a child that may do what this process may. */
+export function inherited(): string[] {
   const { job } = whoAmI();
   if (job !== undefined) {
     // It may have given back a part meanwhile.

@@ -57,9 +57,12 @@ export interface SimpleCall {
   readonly args: readonly (string | number | boolean | null)[];
 }
 
+/** A way to start processes. */
+export type StartMethod = "spawn" | "forkserver";
+
 /** What children inherit of the package's settings. */
 export interface Settings {
-  readonly method?: string;
+  readonly method?: StartMethod;
   readonly executable?: string;
   readonly level?: number;
   readonly toStderr?: boolean;

@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { type Settings, whoAmI } from "./_self.ts";
+import { type Settings, type StartMethod, whoAmI } from "./_self.ts";
 
-/** A way to start processes. */
-export type StartMethod = "spawn" | "forkserver";
+export type { StartMethod };
 
 let changed: Settings | undefined;
 
@@ -22,5 +21,12 @@ export function change(some: Settings): void {
 
 /** The start method of processes that do not say which. */
 export function currentMethod(): StartMethod {
-  return settings().method as StartMethod | undefined ?? "spawn";
+  return settings().method ?? "spawn";
+}
+
+/** {@linkcode currentMethod}, which is not changed by accident from now on. */
+export function settle(): StartMethod {
+  const method = currentMethod();
+  if (settings().method === undefined) change({ method });
+  return method;
 }

@@ -37,7 +37,7 @@ import {
   nameIt,
   type Parcel,
 } from "../threading/_core/mod.ts";
-import { type Link, readU32, u32 } from "./_link.ts";
+import { type Link, NOTE, readU32, u32 } from "./_link.ts";
 import { whoAmI } from "./_self.ts";
 
 /** Where a process stands in the tree: "" is the program's first, "/2" its third child, "/2/0" the first child of that. */
@@ -123,8 +123,8 @@ const TAG = {
   LET: 9,
   /** From neighbour to neighbour: the node of this address has ended, and all below it. */
   GONE: 10,
-  /** From neighbour to neighbour: for `onNote`. */
-  NOTE: 11,
+  /** From neighbour to neighbour: for `onNotes`. */
+  NOTE,
 } as const;
 
 const encoder = new TextEncoder();
@@ -185,19 +185,12 @@ export function attach(number: number, link: Link): void {
   });
 }
 
-type Note = (text: string, from: Address) => void;
-let onNote: Note = () => {};
-
-/** Short messages between parent and child that are for the library itself, such as a job for a spare. */
-export function onNotes(handler: Note): void {
+/** Hears what children say to the library itself; see `note` in `_link.ts`. */
+export function onNotes(handler: (text: string, from: Address) => void): void {
   onNote = handler;
-  open();
 }
 
-/** A note for the neighbour on that link. */
-export function noteOn(link: Link, text: string): void {
-  link.send(head(TAG.NOTE, "", address()), encoder.encode(text));
-}
+let onNote: (text: string, from: Address) => void = () => {};
 
 function head(tag: number, to: Address, from: Address): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(3 + to.length + from.length);

@@ -26,11 +26,11 @@ import {
 import { launchChild, type Plan } from "./_launch.ts";
 import { checkPermissions, type Permissions } from "./_permissions.ts";
 import { happens, ready, type Waitable } from "./_ready.ts";
-import { endings, moduleInImport, type SimpleCall, whoAmI } from "./_self.ts";
-import { currentMethod, type StartMethod } from "./_settings.ts";
+import { type ChildJob, endings, moduleInImport, type SimpleCall, whoAmI } from "./_self.ts";
+import { settle, type StartMethod } from "./_settings.ts";
 import type { Child } from "./_spawn.ts";
 import { ProcessError } from "./errors.ts";
-import { log } from "./logging.ts";
+import { log, nameFrom } from "./logging.ts";
 
 /** Options of {@linkcode Process}. */
 export interface ProcessOptions<A extends unknown[] = unknown[]> {
@@ -303,7 +303,7 @@ export class Process<A extends unknown[] = unknown[]> {
       authkey: this.#authkey.toHex(),
       permissions: this.#permissions,
       parentName: parent.#name,
-      method: (this.constructor as { [startMethod]?: StartMethod })[startMethod] ?? currentMethod(),
+      method: (this.constructor as { [startMethod]?: StartMethod })[startMethod] ?? settle(),
       references: [this.#reference, type?.reference].filter((reference) => reference !== undefined),
       parcel: simple === undefined ? pack(this.#args, what, door, { root: "args" }) : undefined,
       simple: simple ?? false,
@@ -532,8 +532,8 @@ function adopt(
   options: { target: Target | undefined; args: readonly unknown[] },
 ): Process {
   const args = [...options.args];
-  current = make(selfAsIs(), type ?? Process, { ...options, args });
-  return current;
+  currentProcess();
+  return current = make(selfAsIs(), type ?? Process, { ...options, args });
 }
 
 function make(
@@ -551,18 +551,20 @@ function make(
 }
 
 let current: Process | undefined;
+let currentJob: ChildJob | undefined;
 let parent: Process | undefined;
 /** Processes that this one has started and that have not ended. */
 const children = new Set<Process>();
 
 function selfAsIs(): Adopted {
   const { job } = whoAmI();
+  const before = currentJob === job ? current : undefined;
   return {
     role: "self",
-    name: current?.name ?? job?.name ?? "MainProcess",
+    name: before?.name ?? job?.name ?? "MainProcess",
     daemon: job?.daemon ?? false,
     pid: Deno.pid,
-    authkey: current?.authkey ??
+    authkey: before?.authkey ??
       (job === undefined
         ? crypto.getRandomValues(new Uint8Array(32))
         : Uint8Array.fromHex(job.authkey)),
@@ -585,7 +587,11 @@ function selfAsIs(): Adopted {
  * ```
  */
 export function currentProcess(): Process {
-  return current ??= make(selfAsIs());
+  const { job } = whoAmI();
+  // A spare may have been asked while it was nobody in particular.
+  if (current === undefined || currentJob !== job) current = make(selfAsIs());
+  currentJob = job;
+  return current;
 }
 
 /**
@@ -634,6 +640,8 @@ export function cpuCount(): number {
  * {@link https://docs.python.org/3.14/library/multiprocessing.html#multiprocessing.freeze_support | multiprocessing.freeze_support}.
  */
 export function freezeSupport(): void {}
+
+nameFrom(() => currentProcess().name);
 
 // A child waits for what it has started itself.
 endings.add(async () => {
