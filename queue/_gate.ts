@@ -35,6 +35,7 @@ import {
   claim,
   enqueue,
   enqueueFirst,
+  enterSection,
   event,
   first,
   firstAwake,
@@ -45,6 +46,7 @@ import {
   GRANTED,
   here,
   LATE,
+  leaveSection,
   type Limit,
   load,
   lockLot,
@@ -138,6 +140,8 @@ export class Gate {
   /** Puts if there is room now. `push` stores the item; when it throws, nothing has changed. */
   tryPut(push: () => void): Passed {
     const { words } = this;
+    // Up to the wake-ups: who was granted something and is not woken would sleep on.
+    enterSection();
     takeWord(words, LOCK, this.site.agent);
     let passed: Passed;
     let rings: Grant[] = NOBODY;
@@ -151,14 +155,17 @@ export class Gate {
       }
     } finally {
       giveWord(words, LOCK);
+      if (rings !== NOBODY) runSync(this.site, rouse(this.#getters, rings));
+      leaveSection();
     }
-    if (rings !== NOBODY) runSync(this.site, rouse(this.#getters, rings));
     return passed;
   }
 
   /** Gets if there is an item now. `pop` takes it out of the store. */
   tryGet(pop: () => void): Passed {
     const { words } = this;
+    // Up to the wake-ups: who was granted something and is not woken would sleep on.
+    enterSection();
     takeWord(words, LOCK, this.site.agent);
     let passed: Passed;
     let rings: Grant[] = NOBODY;
@@ -171,8 +178,9 @@ export class Gate {
       }
     } finally {
       giveWord(words, LOCK);
+      if (rings !== NOBODY) runSync(this.site, rouse(this.#getters, rings));
+      leaveSection();
     }
-    if (rings !== NOBODY) runSync(this.site, rouse(this.#getters, rings));
     return passed;
   }
 
@@ -375,10 +383,12 @@ export class Gate {
 
   /** One item is done; `false` when none was left to be done. */
   taskDone(): boolean {
+    enterSection();
     takeWord(this.words, LOCK, this.site.agent);
     const rings = this.#report();
     giveWord(this.words, LOCK);
     if (rings !== undefined && rings.length > 0) runSync(this.site, rouse(this.#joiners, rings));
+    leaveSection();
     return rings !== undefined;
   }
 

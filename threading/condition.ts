@@ -99,6 +99,11 @@ export class Condition {
     });
   }
 
+  /** See {@linkcode Lock.ownerDied}: that of the condition's lock. */
+  ownerDied(): boolean {
+    return this.#lock.ownerDied();
+  }
+
   get #owned(): Owned {
     return this.#lock as Owned;
   }

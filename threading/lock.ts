@@ -12,9 +12,12 @@ import {
   type Cell,
   cell,
   GRANTED,
+  holder,
   limitOf,
+  mayHold,
   MUTEX,
   MUTEX_WORDS,
+  ownerDied,
   register,
   release,
   type Revocable,
@@ -63,6 +66,7 @@ export class Lock {
     this.#words = this.#cell.words;
     this.#mine = this.#cell.site.agent << 1;
     this.#revocable = revocable(this.#cell, MUTEX);
+    mayHold(this.#cell);
   }
 
   static {
@@ -145,7 +149,27 @@ export class Lock {
 
   /** Whether somebody holds the lock now. */
   locked(): boolean {
-    return Atomics.load(this.#words, STATE) >> 1 !== 0;
+    return holder(this.#cell) !== 0;
+  }
+
+  /**
+   * Whether the lock came to its present holder because the one before was stopped for good, as by the time-out of
+   * `executor.with(…)`, in the middle of what it did: what the lock guards may be half changed. Tells it once.
+   *
+   * @returns `true` on the first call after the lock was handed on.
+   *
+   * @example
+   * ```ts
+   * import { assert } from "@std/assert";
+   * import { Lock } from "@batteries/concurrent/threading";
+   *
+   * const lock = new Lock();
+   * using _held = lock.holdSync();
+   * assert(!lock.ownerDied());
+   * ```
+   */
+  ownerDied(): boolean {
+    return ownerDied(this.#cell);
   }
 
   /**

@@ -17,8 +17,10 @@ import {
   holder,
   type Limit,
   limitOf,
+  mayHold,
   MUTEX,
   MUTEX_WORDS,
+  ownerDied,
   register,
   release,
   type Revocable,
@@ -99,6 +101,7 @@ export class RLock {
     this.#cell = cell(MUTEX_WORDS + 2);
     this.#words = this.#cell.words;
     this.#revocable = revocable(this.#cell, MUTEX);
+    mayHold(this.#cell);
   }
 
   static {
@@ -208,6 +211,11 @@ export class RLock {
   /** Whether somebody holds the lock now. */
   locked(): boolean {
     return holder(this.#cell) !== 0;
+  }
+
+  /** See {@linkcode Lock.ownerDied}. */
+  ownerDied(): boolean {
+    return ownerDied(this.#cell);
   }
 
   /**

@@ -16,16 +16,28 @@
  */
 import { PicklingError } from "./errors.ts";
 import { freeAgent, makeAgent } from "./heap.ts";
+import {
+  type Body,
+  bringToStop,
+  type Death,
+  killableNow,
+  mustBeAbleToKill,
+  nodeBody,
+} from "./killable.ts";
 import { nudge, sleep } from "./park.ts";
+import { enterSection, leaveSection } from "./section.ts";
 import type { Job, Keyed, Letter, ToMain, ToWorker } from "./protocol.ts";
 import { here, isMain } from "./site.ts";
 import { finish, finishMain } from "./threads.ts";
 import {
+  A_LOCKS,
   A_NEWS,
   A_PARK,
   A_REQUESTS,
   A_STATUS,
   BUSY,
+  DEAD,
+  DEATHS,
   GONE,
   MAIN_AGENT,
   NEXT_DEPOSIT,
@@ -34,8 +46,10 @@ import {
 
 /** A worker and its agent. */
 interface Seat {
-  readonly worker: Worker;
+  readonly worker: Body;
   readonly agent: number;
+  /** What it is: jobs run in a worker of their own kind. */
+  readonly kind: string;
   /** What it runs, and its way to us meanwhile; `undefined` while it is parked or retiring. */
   running: { readonly job: Job; readonly port: MessagePort } | undefined;
 }
@@ -44,7 +58,7 @@ interface Seat {
 const seats = new Map<number, Seat>();
 /** Those that wait for a job. */
 const parked: Seat[] = [];
-/** How many of those to keep. */
+/** How many of those to keep, of each kind. */
 const KEEP_PARKED = Math.max(2, navigator.hardwareConcurrency);
 
 /** A worker's way to the main thread while it runs a job. */
@@ -61,6 +75,8 @@ const postFromWorker = (globalThis as unknown as Worker).postMessage?.bind(globa
  * @throws {Deno.errors.NotCapable} when a permission is missing to start workers.
  */
 export function launch(job: Job): void {
+  const killable = killableNow();
+  if (killable !== undefined) job = { ...job, killable };
   if (isMain()) begin(job);
   else tellMain({ kind: "job", job });
 }
@@ -76,9 +92,14 @@ function tellMain(message: ToMain, transfer: Transferable[] = []): void {
   const port = toMain;
   // What goes on after a thread's end has only the way through the main thread's event loop.
   if (port === undefined) return send(() => postFromWorker({ key: ourKey, message }));
-  send(() => port.postMessage(message, transfer));
-  Atomics.add(ground.words, agent + A_REQUESTS, 1);
-  news();
+  enterSection();
+  try {
+    send(() => port.postMessage(message, transfer));
+    Atomics.add(ground.words, agent + A_REQUESTS, 1);
+    news();
+  } finally {
+    leaveSection();
+  }
 }
 
 /** A worker has something for the main thread to look at; `first` happens before the main thread is woken to do so. */
@@ -93,7 +114,9 @@ export function news(first?: () => void): void {
 function begin(job: Job): void {
   attend();
   serve();
-  const seat = parked.pop() ?? makeSeat();
+  const kind = kindOf(job);
+  const index = parked.findLastIndex((seat) => seat.kind === kind);
+  const seat = index === -1 ? makeSeat(job) : parked.splice(index, 1)[0];
   const { words } = here().ground;
   Atomics.store(words, seat.agent + A_STATUS, BUSY);
   // A channel for each job: an open port is a resource, and nothing is to be left open when all threads have ended.
@@ -136,29 +159,104 @@ function attend(): void {
   site.listen();
 }
 
-function makeSeat(): Seat {
-  mustRead(new URL("./entry.ts", import.meta.url).href, "start a thread");
+function kindOf({ killable }: Job): string {
+  return killable === undefined ? "web" : `node, ${killable.memoryLimit}`;
+}
+
+function makeSeat(job: Job): Seat {
+  const entry = new URL("./entry.ts", import.meta.url);
+  mustRead(entry.href, "start a thread");
+  const { killable } = job;
+  if (killable !== undefined) mustBeAbleToKill();
   const { ground, agent: main } = here();
-  const worker = new Worker(new URL("./entry.ts", import.meta.url), { type: "module" });
-  setRef(worker, false);
+  const worker = killable === undefined ? webBody(entry) : nodeBody(entry, killable.memoryLimit);
   const agent = makeAgent(ground, main);
-  const seat: Seat = { worker, agent, running: undefined };
+  const seat: Seat = { worker, agent, kind: kindOf(job), running: undefined };
   const key = crypto.randomUUID();
-  give(seat, { kind: "place", ground: ground.buffer, agent, mainModule: mainModule(), key });
-  worker.addEventListener("message", ({ data }: MessageEvent<Partial<Keyed> | null>) => {
-    // Whatever else the user's code posts over there is not for us.
-    if (data?.key === key) handle(seat, data.message!);
+  give(seat, {
+    kind: "place",
+    ground: ground.buffer,
+    agent,
+    mainModule: mainModule(),
+    key,
+    killable: killable !== undefined,
   });
-  worker.addEventListener("error", (event) => {
-    // Only what kills the entry module itself gets here: it reports everything else.
-    event.preventDefault();
-    complain(`A worker could not start: ${event.message}`);
+  worker.onMessage((data) => {
+    // Whatever else the user's code posts over there is not for us.
+    const keyed = data as Partial<Keyed> | null;
+    if (keyed?.key === key) handle(seat, keyed.message!);
+  });
+  worker.onError((message, code) => {
+    // Only what kills the entry module itself gets here, and running out of memory: it reports everything else.
+    if (killable !== undefined && seat.running !== undefined) {
+      return died(seat, message, code === "ERR_WORKER_OUT_OF_MEMORY");
+    }
+    if (!seats.has(agent)) return;
+    complain(`A worker could not start: ${message}`);
     Atomics.store(ground.words, agent + A_STATUS, GONE);
     if (seat.running !== undefined) finish(seat.running.job.thread);
     settle(seat);
   });
   seats.set(agent, seat);
   return seat;
+}
+
+function webBody(entry: URL): Body {
+  const worker = new Worker(entry, { type: "module" });
+  setRef(worker, false);
+  return {
+    postMessage: (message, transfer) => worker.postMessage(message, transfer),
+    terminate: () => worker.terminate(),
+    onMessage: (fn) => worker.addEventListener("message", ({ data }) => fn(data)),
+    onError: (fn) =>
+      worker.addEventListener("error", (event) => {
+        event.preventDefault();
+        fn(event.message, undefined);
+      }),
+  };
+}
+
+/** Ends a killable job at once, whatever it does. Its thread has then finished. Does nothing when it has ended before. */
+export function kill(ident: number): void {
+  if (!isMain()) return tellMain({ kind: "kill", ident });
+  serve();
+  for (const seat of seats.values()) {
+    if (seat.running?.job.thread.ident !== ident || seat.running.job.killable === undefined) {
+      continue;
+    }
+    const clean = bringToStop(seat.agent);
+    seat.worker.terminate();
+    return bury(seat, clean);
+  }
+}
+
+/** A killable worker has ended on its own. */
+function died(seat: Seat, message: string, memory: boolean): void {
+  const { thread, killable } = seat.running!.job;
+  seat.worker.terminate();
+  bury(seat, false);
+  const { owner, handler } = killable!;
+  const death: Death = { ident: thread.ident, memory, message };
+  deliver({ handler, message: death, to: owner, from: here().agent, returned: true });
+}
+
+/** What is left to do for a worker that runs no more. `clean`: none of its waiters is in a lot. */
+function bury(seat: Seat, clean: boolean): void {
+  const { ground, agent: main } = here();
+  const { words } = ground;
+  readRequests(seat);
+  const { job, port } = seat.running!;
+  port.close();
+  if (!job.daemon) unholdForJob();
+  seat.running = undefined;
+  seats.delete(seat.agent);
+  if (clean && Atomics.load(words, seat.agent + A_LOCKS) === 0) freeAgent(ground, seat.agent, main);
+  else {
+    Atomics.store(words, seat.agent + A_STATUS, DEAD);
+    Atomics.add(words, DEATHS, 1);
+    for (const agent of [main, ...seats.keys()]) nudge(ground, agent);
+  }
+  finish(job.thread);
 }
 
 /** The nameless method by which Deno's own code refs and unrefs a worker. */
@@ -228,6 +326,8 @@ function serve(): void {
 }
 
 function readRequests(seat: Seat): void {
+  // It was killed while we looked at others.
+  if (seats.get(seat.agent) !== seat) return;
   const { words } = here().ground;
   while (Atomics.load(words, seat.agent + A_REQUESTS) > 0) {
     Atomics.sub(words, seat.agent + A_REQUESTS, 1);
@@ -242,6 +342,8 @@ function handle(seat: Seat, message: ToMain): void {
       return beginFor(message.job);
     case "letter":
       return deliver(message.letter);
+    case "kill":
+      return kill(message.ident);
     case "joins main":
       return watchForEnd();
     case "deposit":
@@ -345,6 +447,7 @@ function hand(seat: Seat, id: number, keep: boolean): void {
 
 /** Acts on a worker's status. */
 function settle(seat: Seat): void {
+  if (seats.get(seat.agent) !== seat) return;
   const status = Atomics.load(here().ground.words, seat.agent + A_STATUS);
   if (status === BUSY) return;
   if (seat.running !== undefined) {
@@ -360,7 +463,8 @@ function settle(seat: Seat): void {
 }
 
 function parkSeat(seat: Seat): void {
-  if (refSymbol !== undefined && parked.length < KEEP_PARKED) parked.push(seat);
+  const alike = parked.filter(({ kind }) => kind === seat.kind).length;
+  if (refSymbol !== undefined && alike < KEEP_PARKED) parked.push(seat);
   else give(seat, { kind: "retire" });
 }
 

@@ -8,6 +8,7 @@
  * @module
  */
 import type { Limit } from "./clock.ts";
+import { enterSection, leaveSection } from "./section.ts";
 import { giveWord, parkAsync, parkSync, type Site, type Step, takeWord, wake } from "./park.ts";
 
 /** Kinds of {@linkcode Step}. */
@@ -85,10 +86,18 @@ export function take(words: Int32Array<SharedArrayBuffer>, at: number, holder: n
 export function give(words: Int32Array<SharedArrayBuffer>, at: number): Step {
   return make(GIVE, words, at);
 }
-/** Sleeps until the state of waiter `at` is no longer `WAITING`, or the limit ends it; gives a `Woken`. */
-export function park(words: Int32Array<SharedArrayBuffer>, at: number, limit: Limit): Step {
+/**
+ * Sleeps until the state of waiter `at` is no longer `WAITING`, the limit ends it, or there are more `deaths` than that; gives a
+ * `Woken`.
+ */
+export function park(
+  words: Int32Array<SharedArrayBuffer>,
+  at: number,
+  limit: Limit,
+  deaths: number,
+): Step {
   step.limit = limit;
-  return make(PARK, words, at);
+  return make(PARK, words, at, deaths);
 }
 /** Wakes agent `at` for a waiter of form `a`. */
 export function wakeUp(words: Int32Array<SharedArrayBuffer>, at: number, a: number): Step {
@@ -116,7 +125,7 @@ function perform(site: Site, step: Step): number {
       giveWord(step.words, step.at);
       return 0;
     case PARK:
-      return parkSync(site, step.at, step.limit!);
+      return parkSync(site, step.at, step.limit!, step.a);
     case WAKE:
       wake(site, step.at, step.a);
       return 0;
@@ -127,19 +136,24 @@ function perform(site: Site, step: Step): number {
 
 /** Drives a slow path that may sleep, or one that never parks. */
 export function runSync<R>(site: Site, slow: Slow<R>): R {
-  let next = slow.next(0);
-  while (!next.done) {
-    let result: number;
-    try {
-      result = perform(site, next.value);
-    } catch (error) {
-      // So that its `finally` blocks run.
-      next = slow.throw(error);
-      continue;
+  enterSection();
+  try {
+    let next = slow.next(0);
+    while (!next.done) {
+      let result: number;
+      try {
+        result = perform(site, next.value);
+      } catch (error) {
+        // So that its `finally` blocks run.
+        next = slow.throw(error);
+        continue;
+      }
+      next = slow.next(result);
     }
-    next = slow.next(result);
+    return next.value;
+  } finally {
+    leaveSection();
   }
-  return next.value;
 }
 
 /**
@@ -147,12 +161,23 @@ export function runSync<R>(site: Site, slow: Slow<R>): R {
  * Being an async function, it comes back from each park in its caller's asynchronous context.
  */
 export async function runAsync<R>(site: Site, slow: Slow<R>): Promise<R> {
-  let next = slow.next(0);
-  while (!next.done) {
-    const step = next.value;
-    next = slow.next(
-      step.kind === PARK ? await parkAsync(site, step.at, step.limit!) : perform(site, step),
-    );
+  enterSection();
+  try {
+    let next = slow.next(0);
+    while (!next.done) {
+      const step = next.value;
+      if (step.kind !== PARK) {
+        next = slow.next(perform(site, step));
+        continue;
+      }
+      const woken = parkAsync(site, step.at, step.limit!, step.a);
+      leaveSection();
+      const why = await woken;
+      enterSection();
+      next = slow.next(why);
+    }
+    return next.value;
+  } finally {
+    leaveSection();
   }
-  return next.value;
 }

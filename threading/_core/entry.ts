@@ -8,10 +8,12 @@ import { leaving, news, open, takePlace, takePort } from "./bootstrap.ts";
 import { runSync } from "./drive.ts";
 import { abandonAll } from "./lot.ts";
 import type { Job, ToWorker } from "./protocol.ts";
+import { sleep } from "./park.ts";
 import { setMainModule } from "./reference.ts";
+import { guard, SETTLED } from "./section.ts";
 import { here, settleHere } from "./site.ts";
 import { finish } from "./threads.ts";
-import { A_STATUS, GONE, PARKED } from "./words.ts";
+import { A_PARK, A_STATUS, A_STOP, GONE, PARKED } from "./words.ts";
 
 /** What a job's module exports. */
 interface Handler {
@@ -41,7 +43,8 @@ const close = scope.close?.bind(globalThis);
 // This module is a worker's main module; everywhere else it is only there to be loaded, see mod.ts.
 if (import.meta.main) listen();
 
-function listen(): void {
+/** Begins to listen. */
+export function listen(): void {
   scope.addEventListener("message", (event) => {
     // The user's code may dispatch events here, and listen: neither is to meet ours.
     if (!event.isTrusted) return;
@@ -50,6 +53,7 @@ function listen(): void {
     switch (data.kind) {
       case "place":
         settleHere(data.ground, data.agent);
+        if (data.killable) becomeKillable();
         setMainModule(data.mainModule);
         return takePlace(data.mainModule, data.key);
       case "job":
@@ -80,8 +84,37 @@ function listen(): void {
   });
 }
 
+let killable: Promise<void> | undefined;
+
+/** A Node worker: held, a Web Lock makes `terminate()` end it whatever it does. */
+function becomeKillable(): void {
+  (globalThis as unknown as { self: unknown }).self ??= globalThis;
+  killable = new Promise((resolve) => {
+    const { locks } = navigator as unknown as {
+      locks: { request(name: string, fn: () => Promise<never>): unknown };
+    };
+    void locks.request(crypto.randomUUID(), () => {
+      resolve();
+      return new Promise(() => {});
+    });
+  });
+  const site = here();
+  const { words } = site.ground;
+  guard(words, site.agent, (first) => {
+    if (first) {
+      runSync(site, abandonAll(site));
+      news(() => Atomics.store(words, site.agent + A_STOP, SETTLED));
+    }
+    for (;;) sleep(words, site.agent + A_PARK, Atomics.load(words, site.agent + A_PARK));
+  });
+  // So that it hears when it is to stop while it awaits something.
+  site.serve = () => {};
+  site.listen();
+}
+
 async function work(next: Job): Promise<void> {
   job = next;
+  await killable;
   try {
     handler = await import(next.handler) as Handler;
     await handler.run(next.message);

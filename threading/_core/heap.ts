@@ -7,10 +7,14 @@
 import { giveWord, takeWord } from "./park.ts";
 import {
   A_BLOCKED,
+  A_LOCKS,
+  A_PENDING,
   A_REQUESTS,
+  A_SECTION,
   A_SKIPPED,
   A_STACK,
   A_STATUS,
+  A_STOP,
   A_UNCLAIMED,
   A_WAITER,
   AGENT_WORDS,
@@ -71,6 +75,20 @@ function sizeClassOf(count: number): number {
   return sizeClass;
 }
 
+/** What starts anew with each agent that has the record. */
+const FRESH = [
+  A_STACK,
+  A_BLOCKED,
+  A_UNCLAIMED,
+  A_SKIPPED,
+  A_REQUESTS,
+  A_STATUS,
+  A_SECTION,
+  A_STOP,
+  A_PENDING,
+  A_LOCKS,
+];
+
 /** Makes an agent's record, with its blocking waiter. */
 export function makeAgent(ground: Ground, holder: number): number {
   const { words } = ground;
@@ -80,9 +98,7 @@ export function makeAgent(ground: Ground, holder: number): number {
   giveWord(words, HEAP_LOCK);
   if (used !== 0) {
     // Its counters go on and its unused waiters stay: somebody may still be about to wake the agent that had the record before.
-    for (const word of [A_STACK, A_BLOCKED, A_UNCLAIMED, A_SKIPPED, A_REQUESTS, A_STATUS]) {
-      Atomics.store(words, used + word, 0);
-    }
+    for (const word of FRESH) Atomics.store(words, used + word, 0);
     return used;
   }
   const agent = allocate(ground, AGENT_WORDS, holder);

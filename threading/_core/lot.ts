@@ -15,6 +15,7 @@ import { add, give, load, park, type Slow, store, take, wakeUp } from "./drive.t
 import { allocate } from "./heap.ts";
 import {
   ABORTED,
+  ANY,
   dismiss,
   enlist,
   LOOK,
@@ -25,12 +26,14 @@ import {
   TIMED_OUT,
   type Woken,
 } from "./park.ts";
+import { isTaken } from "./section.ts";
 import {
   A_BLOCKED,
   A_SKIPPED,
   A_SPARE,
   A_UNCLAIMED,
   ASYNC,
+  DEATHS,
   GRANTED,
   SYNC,
   W_AGENT,
@@ -167,6 +170,10 @@ export function* firstAwake(cell: Cell): Slow<number> {
     if (records[waiter + W_FORM] === SYNC) return waiter;
     const agent = records[waiter + W_AGENT];
     if (agent === asleep) continue;
+    if (isTaken(records, agent)) {
+      unlink(cell, waiter);
+      continue;
+    }
     for (;;) {
       yield add(records, agent + A_UNCLAIMED, 1);
       if ((yield load(records, agent + A_BLOCKED)) === 0) return waiter;
@@ -224,6 +231,9 @@ export function* rouse(cell: Cell, grants: readonly Grant[]): Slow<void> {
 /**
  * Waits for a grant. `withdraw` is called under the lock after the waiter has left the lot because of the limit. A grant that came
  * at the same moment wins: it is never lost. `woken` is for a caller that has parked the waiter once already.
+ *
+ * `repair` is called when somebody was killed, who may have held what the waiter waits for: more often than `deaths` says, which is
+ * from before the caller looked.
  */
 export function* settle(
   cell: Cell,
@@ -231,12 +241,21 @@ export function* settle(
   limit: Limit,
   withdraw?: (settled: Settled, cell: Cell) => Slow<void>,
   woken?: Woken,
+  repair?: (cell: Cell) => Slow<void>,
+  deaths: number = ANY,
 ): Slow<Settled> {
   const records = cell.site.ground.words;
   const pending = waiter === cell.site.waiter ? undefined : cell.site.pending.get(waiter);
   if (pending !== undefined) pending.abandon = () => leaveLot(cell, waiter, withdraw);
   for (;; woken = undefined) {
-    woken ??= (yield park(records, waiter, limit)) as Woken;
+    if (woken === undefined) {
+      if (repair !== undefined) {
+        const known = deaths;
+        deaths = yield load(records, DEATHS);
+        if (deaths !== known) yield* repair(cell);
+      }
+      woken = (yield park(records, waiter, limit, deaths)) as Woken;
+    }
     let state = yield load(records, waiter + W_STATE);
     if (state !== WAITING) return state;
     if (woken === LOOK) continue;

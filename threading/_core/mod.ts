@@ -18,6 +18,7 @@ export {
 } from "./clock.ts";
 export { nameIt, PicklingError, TimeoutError } from "./errors.ts";
 export { giveWord, type Site, takeWord } from "./park.ts";
+export { enterSection, leaveSection } from "./section.ts";
 export { add, give, load, runSync, type Slow, store, take } from "./drive.ts";
 export {
   type Cell,
@@ -42,7 +43,7 @@ export { adopt, cell, here, isMain } from "./site.ts";
 export { A_UNCLAIMED, GRANTED, W_STATE } from "./words.ts";
 export { acquire, release, revocable, type Rule, STATE } from "./primitives/permits.ts";
 export { type Revocable } from "./park.ts";
-export { holder, MUTEX, MUTEX_WORDS } from "./primitives/mutex.ts";
+export { holder, mayHold, MUTEX, MUTEX_WORDS, ownerDied } from "./primitives/mutex.ts";
 export { MAX_PERMITS, SEMAPHORE_WORDS, semaphoreRule } from "./primitives/semaphore.ts";
 export * as condition from "./primitives/condition.ts";
 export * as event from "./primitives/event.ts";
@@ -89,11 +90,13 @@ export {
   deposit,
   discard,
   joinsMain,
+  kill,
   launch,
   mustRead,
   post,
   withdraw,
 } from "./bootstrap.ts";
+export { type Death, killably } from "./killable.ts";
 // Does nothing here. It makes the worker's modules a part of every program that uses threads: from a server, they would otherwise be
 // fetched when the first worker starts, with the help of a main thread that may be blocked until it has. `deno compile` embeds them
 // for the same reason.

@@ -14,6 +14,7 @@
  * @module
  */
 import { type Limit, remaining, timerUntil } from "./clock.ts";
+import { enterSection, leaveSection, mustStop, tellPending, wasKilled } from "./section.ts";
 import {
   A_BELL,
   A_PARK,
@@ -21,6 +22,7 @@ import {
   A_STACK,
   A_WAITER,
   ASYNC,
+  DEATHS,
   type Ground,
   IDLE,
   SYNC,
@@ -34,13 +36,18 @@ import {
 } from "./words.ts";
 
 /** Why a waiter came back from {@linkcode parkSync} or {@linkcode parkAsync}. */
-export type Woken = typeof LOOK | typeof TIMED_OUT | typeof ABORTED;
+export type Woken = typeof LOOK | typeof TIMED_OUT | typeof ABORTED | typeof STOPPED;
 /** The waiter's state has changed, or may have: look at it. */
 export const LOOK = 0;
 /** The deadline has passed. */
 export const TIMED_OUT = 1;
 /** The signal was aborted. */
 export const ABORTED = 2;
+/** The agent is to end. */
+export const STOPPED = 3;
+
+/** In place of a number of deaths: the caller waits for nothing that could be held by one who was killed. */
+export const ANY = -1;
 
 /** What a primitive does for an asynchronous waiter whose agent blocks or unblocks: slow paths of drive.ts, see lot.ts. */
 export interface Revocable {
@@ -139,8 +146,20 @@ export class Site {
   }
 
   #answer(): void {
+    if (mustStop()) enterSection();
     this.serve?.();
     this.drain();
+    this.#mourn();
+  }
+
+  #deaths = 0;
+
+  /** Somebody was killed: the waiters look whether it held what they wait for. */
+  #mourn(): void {
+    const deaths = Atomics.load(this.ground.words, DEATHS);
+    if (deaths === this.#deaths) return;
+    this.#deaths = deaths;
+    for (const { wake } of [...this.pending.values()]) wake?.(LOOK);
   }
 
   /** Wakes the waiters of this agent that others have granted, in the order of the grants. */
@@ -182,12 +201,17 @@ export class Site {
   }
 }
 
-/** Sleeps until the waiter's state changes, the deadline passes, or somebody wants the agent's attention. */
-export function parkSync(site: Site, waiter: number, limit: Limit): Woken {
+/**
+ * Sleeps until the waiter's state changes, the deadline passes, the agent is to end, or somebody was killed: `deaths` is how many had
+ * been when the caller looked whether what it waits for is held by one of them.
+ */
+export function parkSync(site: Site, waiter: number, limit: Limit, deaths: number): Woken {
   const { ground: { words }, agent } = site;
   for (;;) {
     const seen = Atomics.load(words, agent + A_PARK);
     if (Atomics.load(words, waiter + W_STATE) !== WAITING) return LOOK;
+    if (deaths !== ANY && Atomics.load(words, DEATHS) !== deaths) return LOOK;
+    if (mustStop()) return STOPPED;
     site.serve?.();
     const left = remaining(limit.deadline);
     if (left <= 0) return TIMED_OUT;
@@ -196,10 +220,16 @@ export function parkSync(site: Site, waiter: number, limit: Limit): Woken {
 }
 
 /** The same for an asynchronous waiter, which {@linkcode enlist} has made known to the site. */
-export function parkAsync(site: Site, waiter: number, limit: Limit): Promise<Woken> {
+export function parkAsync(
+  site: Site,
+  waiter: number,
+  limit: Limit,
+  deaths: number,
+): Promise<Woken> {
   const { words } = site.ground;
   const pending = site.pending.get(waiter)!;
   if (Atomics.load(words, waiter + W_STATE) !== WAITING) return Promise.resolve(LOOK);
+  if (deaths !== ANY && Atomics.load(words, DEATHS) !== deaths) return Promise.resolve(LOOK);
   if (limit.signal?.aborted) return Promise.resolve(ABORTED);
   const woken = new Promise<Woken>((resolve) => {
     let over = false;
@@ -230,6 +260,7 @@ export function parkAsync(site: Site, waiter: number, limit: Limit): Promise<Wok
 /** Makes an asynchronous waiter known to its site, before it enters a lot. */
 export function enlist(site: Site, waiter: number, revocable: Revocable | undefined): void {
   site.pending.set(waiter, { waiter, revocable, abandon: undefined, wake: undefined });
+  tellPending(site.pending.size);
 }
 
 /** The waiter's call returns: it is in no lot and has picked up what it was granted. */
@@ -239,6 +270,7 @@ export function dismiss(site: Site, waiter: number): void {
   words[waiter + W_STATE] = IDLE;
   if (waiter === site.waiter) return;
   site.pending.delete(waiter);
+  tellPending(site.pending.size);
   if (Atomics.load(words, waiter + W_STACKED) === 1) site.retiring.add(waiter);
   else site.recycle(waiter);
 }
@@ -270,9 +302,14 @@ export function wake(site: Site, agent: number, form: number): void {
   Atomics.notify(words, word);
 }
 
-/** Sleeps on a word until it is no longer `seen`. */
-export function sleep(words: Int32Array<SharedArrayBuffer>, at: number, seen: number): void {
-  Atomics.wait(words, at, seen);
+/** Sleeps on a word until it is no longer `seen`, or `most` milliseconds have passed. */
+export function sleep(
+  words: Int32Array<SharedArrayBuffer>,
+  at: number,
+  seen: number,
+  most: number = Infinity,
+): void {
+  Atomics.wait(words, at, seen, most);
 }
 
 /** Wants the agent's attention, whatever it does now. */
@@ -289,6 +326,7 @@ export function nudge(ground: Ground, agent: number): void {
  * never wait for anything: it may be taken on the main thread. `holder` is an agent's pointer and tells a debugger who has it.
  */
 export function takeWord(words: Int32Array<SharedArrayBuffer>, at: number, holder: number): void {
+  enterSection();
   const mine = holder << 1;
   if (Atomics.compareExchange(words, at, 0, mine) === 0) return;
   for (let spin = 0; spin < 40; spin++) {
@@ -301,7 +339,12 @@ export function takeWord(words: Int32Array<SharedArrayBuffer>, at: number, holde
     const seen = Atomics.load(words, at);
     if (seen === 0) {
       if (Atomics.compareExchange(words, at, 0, mine | 1) === 0) return;
+    } else if (wasKilled(seen >> 1)) {
+      // Killed in a stretch that did not end, such as a compare function of the user's, or out of memory. What the word guards may
+      // lack its last change; nobody else would ever get in.
+      if (Atomics.compareExchange(words, at, seen, mine | 1) === seen) return;
     } else if (seen >> 1 === holder) {
+      leaveSection();
       throw new Error(
         "A function that is called in the middle of an operation, such as a compare function, must not use the object itself",
       );
@@ -314,4 +357,5 @@ export function takeWord(words: Int32Array<SharedArrayBuffer>, at: number, holde
 /** Gives a lock word back. */
 export function giveWord(words: Int32Array<SharedArrayBuffer>, at: number): void {
   if ((Atomics.exchange(words, at, 0) & 1) === 1) Atomics.notify(words, at, 1);
+  leaveSection();
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { KillableOptions } from "./killable.ts";
 import type { ThreadKey } from "./threads.ts";
 
 /** Something for a worker to run. */
@@ -15,6 +16,8 @@ export interface Job {
   readonly thread: ThreadKey;
   /** Whether the program may end before the job does. */
   readonly daemon: boolean;
+  /** Present where the worker must be killable. */
+  readonly killable?: KillableOptions;
 }
 
 /** A message between agents, outside of jobs. */
@@ -39,6 +42,8 @@ export type ToWorker =
     readonly mainModule: string | undefined;
     /** What {@linkcode Keyed} messages of this worker carry. */
     readonly key: string;
+    /** Whether the worker may be killed. */
+    readonly killable: boolean;
   }
   /** A job, and the way to the main thread while it runs. */
   | { readonly kind: "job"; readonly job: Job; readonly port: MessagePort }
@@ -53,6 +58,8 @@ export type ToWorker =
 export type ToMain =
   | { readonly kind: "job"; readonly job: Job }
   | { readonly kind: "letter"; readonly letter: Letter }
+  /** End a killable job, whatever it does. */
+  | { readonly kind: "kill"; readonly ident: number }
   /** Somebody waits for the main thread's end. */
   | { readonly kind: "joins main" }
   /** Keep this until somebody asks for it by its number. */

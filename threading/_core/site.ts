@@ -6,6 +6,7 @@
 import { makeAgent } from "./heap.ts";
 import { type Cell, OWN } from "./lot.ts";
 import { Site } from "./park.ts";
+import { setGround } from "./section.ts";
 import { layGround, MAIN_AGENT, standOn } from "./words.ts";
 
 let current: Site | undefined;
@@ -19,12 +20,15 @@ function lay(): Site {
   const ground = layGround();
   const agent = makeAgent(ground, 0);
   ground.words[MAIN_AGENT] = agent;
+  setGround(ground.words);
   return new Site(ground, agent);
 }
 
 /** Takes the place that the main thread has prepared for this worker. */
 export function settleHere(buffer: SharedArrayBuffer, agent: number): Site {
-  return current = new Site(standOn(buffer), agent);
+  current = new Site(standOn(buffer), agent);
+  setGround(current.ground.words);
+  return current;
 }
 
 /** Whether this agent is the main thread, or a worker that this library did not make. */

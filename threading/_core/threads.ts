@@ -12,6 +12,7 @@ import { allocate, free } from "./heap.ts";
 import { OWN, type Settled } from "./lot.ts";
 import { giveWord, takeWord } from "./park.ts";
 import { EVENT_WORDS, FLAG, releaseAll, set, wait } from "./primitives/event.ts";
+import { enterSection, leaveSection } from "./section.ts";
 import { cellAt, here, isMain } from "./site.ts";
 import {
   NATIVES,
@@ -98,7 +99,16 @@ function locked<R>(body: () => R): R {
 }
 
 /** The thread has finished: whoever joins it goes on. Does nothing for one that has finished before. */
-export function finish({ record, ident }: ThreadKey): void {
+export function finish(key: ThreadKey): void {
+  enterSection();
+  try {
+    finishNow(key);
+  } finally {
+    leaveSection();
+  }
+}
+
+function finishNow({ record, ident }: ThreadKey): void {
   const { site, words } = cellAt(record);
   const mine = locked(() => {
     if (words[record + T_IDENT] !== ident) return false;

@@ -51,6 +51,8 @@ export const AGENTS_FREE = 34;
 export const NEXT_DEPOSIT = 35;
 /** Pointer to the table of what the operating system calls threads; see threads.ts. */
 export const NATIVES = 36;
+/** How many agents were killed that may hold locks. */
+export const DEATHS = 37;
 const HEADER_WORDS = 64;
 
 const MAGIC_NUMBER = 0x62617474;
@@ -86,6 +88,9 @@ export const PARKED = 1;
 /** Status of a worker that has ended, or is about to without running any more of the user's code. */
 export const GONE = 2;
 
+/** Status of a worker that was killed. Its record is never used again, since locks may name it as their holder. */
+export const DEAD = 3;
+
 /** Form of a waiter whose thread is blocked until it is granted. */
 export const SYNC = 0;
 /** Form of a waiter that is a promise. */
@@ -118,8 +123,16 @@ export const A_REQUESTS = 7;
 export const A_STATUS = 8;
 /** The main agent's: counts what its workers want it to look at. */
 export const A_NEWS = 9;
+/** A killable worker's: 1 while it is in a stretch that must not be torn; see section.ts. */
+export const A_SECTION = 10;
+/** A killable worker's: not 0 when it is to end; see section.ts. */
+export const A_STOP = 11;
+/** A killable worker's: how many asynchronous waiters it has. */
+export const A_PENDING = 12;
+/** 1 when the agent has had a handle on a lock, which may therefore name it as its holder. */
+export const A_LOCKS = 13;
 /** The record of its blocking waiter: an agent is in one `Sync` call at a time. */
-export const A_WAITER = 10;
+export const A_WAITER = 14;
 /** Size of an agent's record. */
 export const AGENT_WORDS = A_WAITER + WAITER_WORDS;
 

@@ -22,6 +22,7 @@ import {
   unlink,
   unlockLot,
 } from "../lot.ts";
+import { isTaken } from "../section.ts";
 import { A_BLOCKED, SYNC, W_AGENT, W_FORM, W_STATE, WAITING } from "../words.ts";
 
 /** Enters the lot. The caller holds the lock; it lets go of it next and then calls {@linkcode wait}. */
@@ -57,6 +58,11 @@ export function* notify(cell: Cell, count: number): Slow<void> {
     let waiter = first(cell);
     while (waiter !== 0 && chosen.length < count) {
       const next = after(cell, waiter);
+      if (isTaken(records, records[waiter + W_AGENT])) {
+        unlink(cell, waiter);
+        waiter = next;
+        continue;
+      }
       const awake = anybody || records[waiter + W_FORM] === SYNC ||
         (yield load(records, records[waiter + W_AGENT] + A_BLOCKED)) === 0;
       if (awake) {

@@ -35,11 +35,14 @@ import {
   unlink,
   unlockLot,
 } from "../lot.ts";
-import { type Revocable, tell, type Woken } from "../park.ts";
-import { A_UNCLAIMED, GRANTED, SYNC, W_AGENT, W_FORM, W_STATE, WAITING } from "../words.ts";
+import { ANY, type Revocable, tell, type Woken } from "../park.ts";
+import { isDead } from "../section.ts";
+import { A_UNCLAIMED, DEATHS, GRANTED, SYNC, W_AGENT, W_FORM, W_STATE, WAITING } from "../words.ts";
 
 /** The state word. */
 export const STATE = OWN;
+/** 1 after the permit of a holder that was killed has been given to somebody else. Where there are holders only. */
+export const DIED = STATE + 1;
 /** Bit 0: somebody waits. */
 export const WAITERS = 1;
 
@@ -49,16 +52,24 @@ export interface Rule {
   take(state: number, agent: number): number;
   /** The state after `count` permits came back, or -1 when that is not allowed. */
   give(state: number, count: number): number;
+  /** The agent that holds the permit, or 0; absent where permits have no holder. */
+  holder?(state: number): number;
 }
 
 /** Waits for a permit. Gives {@linkcode GRANTED}, or why not. */
 export function* acquire(cell: Cell, rule: Rule, waiter: number, limit: Limit): Slow<Settled> {
   const { words, site } = cell;
   const at = cell.at + STATE;
+  const deaths = rule.holder === undefined ? ANY : yield load(site.ground.words, DEATHS);
   yield takeLot(cell);
   // From here on the state is ours: whoever comes finds bit 0 and waits for the lot's lock.
-  const seen = yield or(words, at, WAITERS);
-  const taken = rule.take(seen, site.agent);
+  let seen = yield or(words, at, WAITERS);
+  let taken = rule.take(seen, site.agent);
+  if (taken === -1 && first(cell) === 0 && isHeldByDead(cell, rule, seen)) {
+    yield store(words, cell.at + DIED, 1);
+    seen = rule.give(seen, 1);
+    taken = rule.take(seen, site.agent);
+  }
   if (taken !== -1 || limit.deadline === -Infinity) {
     const state = taken === -1 ? seen : taken;
     yield store(words, at, first(cell) === 0 ? state & ~WAITERS : state | WAITERS);
@@ -67,16 +78,38 @@ export function* acquire(cell: Cell, rule: Rule, waiter: number, limit: Limit): 
   }
   enqueue(cell, waiter);
   yield giveLot(cell);
+  const heal = rule.holder === undefined ? undefined : (cell: Cell) => repair(cell, rule);
   if (waiter === site.waiter) {
     // What settle would do, for a thread that is granted when it wakes up for the first time.
     const records = site.ground.words;
-    const woken = yield park(records, waiter, limit);
+    const woken = (yield park(records, waiter, limit, deaths)) as Woken;
     const state = yield load(records, waiter + W_STATE);
-    return state !== WAITING ? state : yield* settle(cell, waiter, limit, withdraw, woken as Woken);
+    return state !== WAITING
+      ? state
+      : yield* settle(cell, waiter, limit, withdraw, woken, heal, deaths);
   }
-  const settled = yield* settle(cell, waiter, limit, withdraw);
+  const settled = yield* settle(cell, waiter, limit, withdraw, undefined, heal, deaths);
   if (settled === GRANTED) yield* claim(cell, waiter);
   return settled;
+}
+
+function isHeldByDead(cell: Cell, rule: Rule, state: number): boolean {
+  const holder = rule.holder?.(state) ?? 0;
+  return holder !== 0 && isDead(cell.site.ground.words, holder);
+}
+
+/** Passes on the permit of a holder that was killed. */
+function* repair(cell: Cell, rule: Rule): Slow<void> {
+  yield* lockLot(cell);
+  const seen = yield load(cell.words, cell.at + STATE);
+  let grants: Grant[] = [];
+  // Without bit 0 nobody waits any more, and whoever comes next looks for itself.
+  if ((seen & WAITERS) === 1 && isHeldByDead(cell, rule, seen)) {
+    yield store(cell.words, cell.at + DIED, 1);
+    grants = yield* distribute(cell, rule, rule.give(seen, 1));
+  }
+  yield* unlockLot(cell);
+  yield* rouse(cell, grants);
 }
 
 /** The last waiter that leaves switches the fast path on again. */

@@ -1,0 +1,178 @@
+/**
+ * Workers that can be stopped for good, whatever they do, and whose memory can be capped: `node:worker_threads` ones, which
+ * bootstrap.ts makes where a job asks for it. Deno's `terminate()` of a web worker does not interrupt running JavaScript; that of a
+ * Node worker does, once the worker holds a Web Lock.
+ *
+ * Guarantees
+ * - A kill tears no section of section.ts. A worker that sleeps in a `Sync` call or awaits something takes its waiters out of every
+ *   lot itself, before it is killed. One that runs code of the user's is killed where it stands: `finally` blocks do not run, its
+ *   asynchronous waiters are passed over from then on.
+ * - Locks that it held go to whoever waits for them or comes next, who can ask `ownerDied()`.
+ * - Verified when first used: where a worker that spins does not end, the option throws.
+ *
+ * Relies on: what is said above of Deno 2.9; the engine looking at its interrupts. A loop of nothing but calls of some built-in
+ * functions (`for (;;) x = new Array(1000).fill(1)`), once it is optimised, does not look, and neither does a single long call of one:
+ * such a worker is given up, and goes on until its call ends.
+ *
+ * @module
+ */
+import { nudge, sleep } from "./park.ts";
+import { SETTLED, SETTLING, STOP, TAKEN } from "./section.ts";
+import { here } from "./site.ts";
+import { A_PARK, A_PENDING, A_SECTION, A_STOP } from "./words.ts";
+
+/** What a job asks for that must be stoppable. */
+export interface KillableOptions {
+  /** The most memory that its JavaScript heap may take, in MiB. */
+  readonly memoryLimit: number | undefined;
+  /** The agent that is told, by a letter with a {@linkcode Death}, when the worker dies on its own, and the module that takes it. */
+  readonly owner: number;
+  readonly handler: string;
+}
+
+/** A killable worker has died that nobody killed. */
+export interface Death {
+  /** The thread that it was. */
+  readonly ident: number;
+  /** Whether it ran out of memory. */
+  readonly memory: boolean;
+  readonly message: string;
+}
+
+/** A worker as bootstrap.ts uses it. */
+export interface Body {
+  postMessage(message: unknown, transfer: Transferable[]): void;
+  terminate(): unknown;
+  onMessage(fn: (data: unknown) => void): void;
+  onError(fn: (message: string, code: string | undefined) => void): void;
+}
+
+interface NodeWorker {
+  postMessage(message: unknown, transfer: Transferable[]): void;
+  terminate(): Promise<number>;
+  unref(): void;
+  on(type: "message", fn: (data: unknown) => void): void;
+  on(type: "error", fn: (error: Error & { code?: string }) => void): void;
+}
+
+interface NodeThreads {
+  readonly SHARE_ENV: symbol;
+  readonly Worker: new (url: URL, options: Record<string, unknown>) => NodeWorker;
+}
+
+function nodeThreads(): NodeThreads {
+  // Loaded only when it is needed: it takes some milliseconds.
+  return (globalThis as unknown as { process: { getBuiltinModule(name: string): NodeThreads } })
+    .process.getBuiltinModule("node:worker_threads");
+}
+
+/** A Node worker that runs {@linkcode listen} of entry.ts. */
+export function nodeBody(entry: URL, memoryLimit: number | undefined): Body {
+  const { Worker: NodeWorker, SHARE_ENV } = nodeThreads();
+  // Of a server's modules it takes none itself.
+  const url = entry.protocol === "file:" ? entry : new URL(
+    `data:text/javascript,import { listen } from ${
+      encodeURIComponent(JSON.stringify(entry.href))
+    };listen();`,
+  );
+  const worker = new NodeWorker(url, {
+    env: SHARE_ENV,
+    resourceLimits: memoryLimit === undefined ? {} : { maxOldGenerationSizeMb: memoryLimit },
+  });
+  worker.unref();
+  return {
+    postMessage: (message, transfer) => worker.postMessage(message, transfer),
+    terminate: () => void worker.terminate(),
+    onMessage: (fn) => worker.on("message", fn),
+    onError: (fn) => worker.on("error", (error) => fn(error.message, error.code)),
+  };
+}
+
+/** How long a worker may take to reach its safe point, in milliseconds, when it has waiters to take out and may be spinning. */
+const GRACE = 5;
+/** The same when it is in a section. Only a function of the user's that is called there, to compare items, takes more than a moment. */
+const GRACE_IN_SECTION = 200;
+
+/**
+ * Sees to it that a worker is at a safe point, or may be killed where it is. Blocks for some microseconds, for
+ * {@linkcode GRACE} or {@linkcode GRACE_IN_SECTION} where it must. Gives whether the worker has left nothing behind but locks.
+ */
+export function bringToStop(agent: number): boolean {
+  const { ground, agent: main } = here();
+  const { words } = ground;
+  if (Atomics.compareExchange(words, agent + A_STOP, 0, STOP) === 0) nudge(ground, agent);
+  const begun = performance.now();
+  for (;;) {
+    const seen = Atomics.load(words, main + A_PARK);
+    const stop = Atomics.load(words, agent + A_STOP);
+    if (stop === SETTLED) return true;
+    const free = stop === STOP && Atomics.load(words, agent + A_SECTION) === 0;
+    const pending = Atomics.load(words, agent + A_PENDING);
+    const grace = free ? (pending > 0 ? GRACE : 0) : GRACE_IN_SECTION;
+    const left = begun + grace - performance.now();
+    if (left <= 0) {
+      const was = Atomics.compareExchange(words, agent + A_STOP, STOP, TAKEN);
+      if (was === STOP) return free && pending === 0;
+      if (was === SETTLING && performance.now() - begun > GRACE_IN_SECTION) return false;
+      continue;
+    }
+    // It wakes us when it has settled.
+    sleep(words, main + A_PARK, seen, Math.min(left, 1));
+  }
+}
+
+let verdict: boolean | undefined;
+
+/**
+ * Tries it out, once, in some ten milliseconds.
+ *
+ * @throws {Error} where a worker that spins is not stopped.
+ */
+export function mustBeAbleToKill(): void {
+  verdict ??= canKill();
+  if (verdict) return;
+  throw new Error(
+    `Cannot stop threads or cap their memory: this Deno (${Deno.version.deno}) does not end a worker that runs in a loop; use a ProcessPoolExecutor for calls with a signal, a timeout or a memoryLimit`,
+  );
+}
+
+function canKill(): boolean {
+  const counter = new Int32Array(new SharedArrayBuffer(8));
+  const { Worker: NodeWorker, SHARE_ENV } = nodeThreads();
+  const source = `navigator.locks.request(crypto.randomUUID(), () => new Promise(() => {
+    addEventListener("message", ({ data }) => { for (;;) Atomics.add(data, 0, 1); });
+    postMessage(0);
+  }));`;
+  const worker = new NodeWorker(new URL(`data:text/javascript,${encodeURIComponent(source)}`), {
+    env: SHARE_ENV,
+  });
+  worker.unref();
+  worker.postMessage(counter, []);
+  const until = performance.now() + 2000;
+  while (Atomics.load(counter, 0) === 0 && performance.now() < until) sleep(counter, 1, 0, 1);
+  void worker.terminate();
+  for (let i = 0; i < 50; i++) {
+    const seen = Atomics.load(counter, 0);
+    sleep(counter, 1, 0, 2);
+    if (seen > 0 && Atomics.load(counter, 0) === seen) return true;
+  }
+  return false;
+}
+
+let wanted: KillableOptions | undefined;
+
+/** Jobs that `body` launches ask for this. */
+export function killably<R>(options: KillableOptions, body: () => R): R {
+  const before = wanted;
+  wanted = options;
+  try {
+    return body();
+  } finally {
+    wanted = before;
+  }
+}
+
+/** What a job that is launched now asks for. */
+export function killableNow(): KillableOptions | undefined {
+  return wanted;
+}
