@@ -23,6 +23,7 @@ import {
   gone,
   LATE,
   load,
+  NOBODY,
   type Seat,
   sleep,
   SLICE,
@@ -63,7 +64,8 @@ export function* acquire(seat: Seat, limit: Limit, state: number = STATE): Slow<
       if ((yield cas(seat, state, FREE, seat.me << 1 | bit)) === FREE) return TAKEN;
       continue;
     }
-    if (suspicious && (yield gone(seat, ownerIn(seen))) === 1) {
+    const owner = ownerIn(seen);
+    if (owner === NOBODY || suspicious && (yield gone(seat, owner)) === 1) {
       const mine = seat.me << 1 | seen & WAITERS | bit;
       if ((yield cas(seat, state, seen, mine)) === seen) return INHERITED;
       continue;
@@ -85,4 +87,14 @@ export function* release(seat: Seat, state: number = STATE): Slow<boolean> {
   if (was === FREE) return false;
   if ((was & WAITERS) !== 0) yield wake(seat, state, 1);
   return true;
+}
+
+/** `seat`'s participant has ended: whoever comes next finds its lock abandoned, without asking the operating system. */
+export function* abandon(seat: Seat, state: number = STATE): Slow<void> {
+  for (;;) {
+    const seen = yield load(seat, state);
+    if (ownerIn(seen) !== seat.me) return;
+    if ((yield cas(seat, state, seen, NOBODY << 1 | WAITERS)) !== seen) continue;
+    return void (yield wake(seat, state, 1));
+  }
 }

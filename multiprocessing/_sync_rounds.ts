@@ -265,3 +265,13 @@ export function waiting(seat: Seat): number {
 export function isBroken(seat: Seat): boolean {
   return (Atomics.load(seat.words, seat.at + STATE) & MODE) === BROKEN;
 }
+
+/** `seat`'s participant has ended: a round that it led fails. */
+export function* abandon(seat: Seat): Slow<void> {
+  yield* enter(seat);
+  const state = yield load(seat, STATE);
+  if ((state & MODE) === ACTING && (yield load(seat, LEADER)) === seat.me) {
+    yield* breakNow(seat, state & ~MODE);
+  }
+  yield* leave(seat);
+}

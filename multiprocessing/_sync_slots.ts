@@ -27,6 +27,7 @@ import {
   gone,
   LATE,
   load,
+  NOBODY,
   type Seat,
   sleep,
   type Slow,
@@ -183,4 +184,13 @@ function* firstWaiting(seat: Seat): Slow<number> {
   }
   if (!used && high > 0) yield store(seat, HIGH, 0);
   return first;
+}
+
+/** `seat`'s participant has ended: nobody is to be notified in its runs. Without the lock. */
+export function* abandon(seat: Seat): Slow<void> {
+  const high = yield load(seat, HIGH);
+  for (let slot = 0; slot < high; slot++) {
+    // A slot that is freed and made again by another in between has another owner.
+    yield cas(seat, FIRST + slot * SLOT_WORDS + OWNER, seat.me, NOBODY);
+  }
 }

@@ -41,6 +41,9 @@ export interface Ground {
   readonly sleeps: boolean;
 }
 
+/** A participant that has ended for certain. */
+export const NOBODY = 2 ** 30 - 1;
+
 /** Kinds of {@linkcode Step}. */
 export const LOAD = 0;
 /** See {@linkcode LOAD}. */

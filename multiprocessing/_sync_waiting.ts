@@ -104,13 +104,24 @@ function sleepSync({ seat, at, a: seen, limit }: Step): number {
   return remaining(limit!.deadline) <= 0 ? LATE : SLICE;
 }
 
+/** The word for which a call would wait, when others of this isolate wait for it already. */
+export interface Line {
+  readonly seat: Seat;
+  readonly at: number;
+  readonly limit: Limit;
+}
+
 /**
  * Drives an algorithm without blocking. It runs at once up to the first sleep, so calls take their places in the order they were made;
- * one that does not have to sleep gives its result and no promise.
+ * one that does not have to sleep gives its result and no promise. With a `line` it is not begun before those are served who came
+ * before it.
  */
-export function runAsync<R>(slow: Slow<R>): R | Promise<R> {
+export function runAsync<R>(slow: Slow<R>, line?: Line): R | Promise<R> {
   const waiter = new Waiter(slow);
-  if (!waiter.run(CHANGED)) return waiter.result as R;
+  const waits = line !== undefined && line.limit.deadline !== -Infinity &&
+    isAwaited(line.seat, line.at);
+  if (waits) waiter.lineUp(line);
+  else if (!waiter.run(CHANGED)) return waiter.result as R;
   return new Promise<R>((resolve, reject) => {
     waiter.settle(resolve as (result: unknown) => void, reject);
   });
@@ -127,6 +138,8 @@ class Waiter {
   result: unknown;
   /** The value of the word on which it sleeps. */
   seen = 0;
+  /** It has not begun. */
+  fresh = false;
   /** Where it sleeps. */
   queue: Queue | undefined;
   #limit: Limit = FOREVER;
@@ -145,9 +158,16 @@ class Waiter {
     this.#reject = reject;
   }
 
+  /** Goes to the end of the line before it has done anything. */
+  lineUp({ seat, at, limit }: Line): void {
+    this.fresh = true;
+    this.#wait(queueOf(seat, seat.at + at), limit);
+  }
+
   /** Goes on after a sleep, to the next one or the end; whether it sleeps again. Before the first sleep it throws what goes wrong. */
   run(result: number): boolean {
     const first = this.queue === undefined;
+    this.fresh = false;
     try {
       let next = this.#slow.next(result);
       while (!next.done) {
@@ -178,20 +198,22 @@ class Waiter {
     if (remaining(limit!.deadline) <= 0) return LATE;
     if (limit!.signal?.aborted) return ABORTED;
     this.seen = seen;
-    const queue = queueOf(seat, index);
+    this.#wait(queueOf(seat, index), limit!);
+    return undefined;
+  }
+
+  #wait(queue: Queue, limit: Limit): void {
     if (queue !== this.queue) {
       this.queue?.remove(this);
       this.queue = queue;
       queue.add(this);
     }
-    if (limit !== this.#limit) {
-      this.#forget();
-      this.#limit = limit!;
-      this.#arm();
-      limit!.signal?.addEventListener("abort", this.#giveUp);
-      this.#listens = limit!.signal !== undefined;
-    }
-    return undefined;
+    if (limit === this.#limit) return;
+    this.#forget();
+    this.#limit = limit;
+    this.#arm();
+    limit.signal?.addEventListener("abort", this.#giveUp);
+    this.#listens = limit.signal !== undefined;
   }
 
   #arm = (): void => {
@@ -248,11 +270,15 @@ class Queue {
   }
 
   remove(waiter: Waiter): void {
-    if (this.#waiters.delete(waiter) && this.#waiters.size === 0) end(this);
+    const wasFirst = this.first === waiter;
+    if (!this.#waiters.delete(waiter)) return;
+    if (this.#waiters.size === 0) end(this);
+    // What the first one leaves is the next one's.
+    else if (wasFirst) this.lookSoon();
   }
 
   hasChanged(waiter: Waiter): boolean {
-    return Atomics.load(this.seat.words, this.index) !== waiter.seen;
+    return waiter.fresh || Atomics.load(this.seat.words, this.index) !== waiter.seen;
   }
 
   /** Lets waiters go on, first come first served, until one sleeps again; with `slice`, the first one even if nothing has changed. */
@@ -364,9 +390,12 @@ async function attend(): Promise<void> {
       const windows = Math.ceil(all.length / most);
       from = windows > 1 ? (from + most) % all.length : 0;
       for (let i = 0; i < Math.min(most, all.length); i++) {
-        const { address, first } = all[(from + i) % all.length];
+        const { address, first, seat, index } = all[(from + i) % all.length];
         listening.add(address);
-        words.push({ address, value: first!.seen });
+        words.push({
+          address,
+          value: first!.fresh ? Atomics.load(seat.words, index) : first!.seen,
+        });
       }
       await waitAny.call(kernel, words, Math.max(1, SLICE_MS / windows));
       listening = undefined;
