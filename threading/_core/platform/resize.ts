@@ -42,7 +42,9 @@ export function resize(fd: number, from: number, bytes: number): void {
   if (from < bytes) {
     // It takes room and moves the end, and does neither when it fails. Unlike the others it returns its error.
     let errno: number;
-    do errno = libc.posix_fallocate(fd, BigInt(from), BigInt(bytes - from)); while (errno === EINTR);
+    do errno = libc.posix_fallocate(fd, BigInt(from), BigInt(bytes - from)); while (
+      errno === EINTR
+    );
     if (errno !== 0) throw failure(codes, "make a queue longer", errno);
   } else if (libc.ftruncate(fd, BigInt(bytes)) !== 0) {
     throw failure(codes, "make a queue shorter");

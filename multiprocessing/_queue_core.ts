@@ -1,0 +1,219 @@
+/**
+ * What the three queues have in common, under names of their own: a queue that is {@linkcode Near} or {@linkcode Far}, its items as
+ * values, and whether this process has closed it.
+ *
+ * Items are encoded before the queue is touched and decoded after it has been given back: neither can hold anybody up, and what fails
+ * fails for one caller and one item.
+ *
+ * @module
+ */
+import { decode, decodeSync, encode, type Limit } from "../threading/_core/mod.ts";
+import { hasPlatform, platform } from "../threading/_core/platform/mod.ts";
+import { Empty, Full } from "../queue/mod.ts";
+import { Far, QueueService, type Sent } from "./_queue_far.ts";
+import { makeNear, type Near, reduceNear, reviveNear } from "./_queue_memory.ts";
+import type { Later } from "./_queue_store.ts";
+import { cameHome, type Offer, offer, redeem } from "./_tree.ts";
+
+/** The function of this library that the user called: stacks in errors begin above it. */
+type Door = (...args: never[]) => unknown;
+
+type Back = { readonly near: Near; readonly far?: undefined } | {
+  readonly near?: undefined;
+  readonly far: Far;
+};
+
+/** See the head of this file. */
+export class Core<T> {
+  readonly maxsize: number;
+  /** The class, for messages. */
+  readonly #kind: string;
+  readonly #back: Back;
+  #service: QueueService | undefined;
+  #offer: Offer | undefined;
+  #closed = false;
+  /** Whether something was put here. */
+  #used = false;
+
+  /** A queue of that class: a new one, or one that was sent here. */
+  constructor(kind: string, maxsize: number, sent?: Sent) {
+    this.#kind = kind;
+    this.maxsize = maxsize;
+    this.#back = sent === undefined
+      ? { near: makeNear(maxsize, `make a ${kind}`) }
+      : revive(kind, sent);
+  }
+
+  /** What travels. */
+  send(): Sent {
+    const { near, far } = this.#back;
+    if (far !== undefined) return { ...far.sent, handle: far.remote.handle() };
+    this.#service ??= new QueueService(near);
+    this.#offer ??= offer(this.#service);
+    return {
+      maxsize: this.maxsize,
+      key: this.#service.key,
+      size: near.store.ring.size,
+      place: reduceNear(near),
+      handle: this.#offer.handle(),
+    };
+  }
+
+  async put(item: T, limit: Limit, door: Door): Promise<void> {
+    const bytes = this.#encode(item, "put", door);
+    const { near, far } = this.#back;
+    const put = near === undefined ? far.put(bytes, limit) : near.store.put(bytes, limit);
+    if (put !== true && !await put) throw this.#full();
+  }
+
+  putSync(item: T, limit: Limit, door: Door): void {
+    const store = this.#waitable("putSync");
+    if (!store.putSync(this.#encode(item, "putSync", door), limit)) throw this.#full();
+  }
+
+  putNowait(item: T, door: Door): void {
+    const { near, far } = this.#back;
+    if (far !== undefined) {
+      if (this.maxsize !== 0) throw this.#cannot("putNowait");
+      return far.add(this.#encode(item, "putNowait", door));
+    }
+    if (near.store.full) throw this.#full();
+    if (!near.store.tryPut(this.#encode(item, "putNowait", door))) throw this.#full();
+  }
+
+  async get(limit: Limit): Promise<T> {
+    this.#mustBeOpen("get");
+    const { near, far } = this.#back;
+    let bytes: Later<Uint8Array | undefined> = near === undefined
+      ? far.get(limit)
+      : near.store.get(limit);
+    if (bytes instanceof Promise) bytes = await bytes;
+    if (bytes === undefined) throw this.#empty();
+    return await decode(bytes) as T;
+  }
+
+  getSync(limit: Limit): T {
+    const store = this.#waitable("getSync");
+    this.#mustBeOpen("getSync");
+    const bytes = store.getSync(limit);
+    if (bytes === undefined) throw this.#empty();
+    return decodeSync(bytes) as T;
+  }
+
+  getNowait(): T {
+    this.#mustBeOpen("getNowait");
+    const { near } = this.#back;
+    if (near === undefined) throw this.#cannot("getNowait");
+    const bytes = near.store.tryGet();
+    if (bytes === undefined) throw this.#empty();
+    return decodeSync(bytes) as T;
+  }
+
+  qsize(): number {
+    return this.#size;
+  }
+
+  empty(): boolean {
+    // As in CPython, where only a queue that something was put into has anything to close.
+    if (this.#used) this.#mustBeOpen("empty");
+    return this.#size === 0;
+  }
+
+  full(): boolean {
+    return this.maxsize !== 0 && this.#size >= this.maxsize;
+  }
+
+  get #size(): number {
+    const { near, far } = this.#back;
+    return near === undefined ? far.size : near.store.ring.size;
+  }
+
+  /** `false` when it was called too often; of a queue that is served elsewhere, the next call tells. */
+  taskDone(): boolean {
+    const { near, far } = this.#back;
+    if (near !== undefined) return near.store.taskDone();
+    far.taskDone();
+    return true;
+  }
+
+  join(limit: Limit): Later<boolean> {
+    const { near, far } = this.#back;
+    return near === undefined ? far.join(limit) : near.store.join(limit);
+  }
+
+  joinSync(limit: Limit): boolean {
+    return this.#waitable("joinSync").joinSync(limit);
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  async joinThread(): Promise<void> {
+    if (!this.#closed) {
+      throw new RangeError(
+        `Cannot call ${this.#kind}.joinThread: the ${this.#kind} is not closed; call close() first`,
+      );
+    }
+    const { far } = this.#back;
+    await far?.drained(0);
+    far?.check();
+  }
+
+  cancelJoinThread(): void {
+    this.#back.far?.leave();
+  }
+
+  #encode(item: T, method: string, door: Door): Uint8Array<ArrayBuffer> {
+    this.#mustBeOpen(method);
+    this.#used = true;
+    return encode(item, `put into a ${this.#kind}`, door, { root: "item" });
+  }
+
+  #mustBeOpen(method: string): void {
+    if (!this.#closed) return;
+    throw new RangeError(
+      `Cannot call ${this.#kind}.${method}: the ${this.#kind} is closed in this process`,
+    );
+  }
+
+  #full(): Full {
+    return new Full(`Cannot put an item: the ${this.#kind} is full`);
+  }
+
+  #empty(): Empty {
+    return new Empty(`Cannot get an item: the ${this.#kind} is empty`);
+  }
+
+  /** The queue, for a call that blocks. */
+  #waitable(method: string): Near["store"] {
+    const { near } = this.#back;
+    if (near === undefined || !near.seat.sleeps) throw this.#cannot(method);
+    return near.store;
+  }
+
+  #cannot(method: string): Error {
+    const what = `call ${this.#kind}.${method}`;
+    try {
+      if (!hasPlatform()) platform(what);
+    } catch (error) {
+      return error as Error;
+    }
+    return new Deno.errors.NotCapable(
+      `Cannot ${what}: the process that made the ${this.#kind} runs without --allow-ffi; grant it there, or await the async form`,
+    );
+  }
+}
+
+function revive(kind: string, { handle, ...sent }: Sent): Back {
+  const home = cameHome(handle);
+  if (home instanceof QueueService && home.key === sent.key) return { near: home.near };
+  const remote = redeem(handle);
+  if (sent.place === undefined || !hasPlatform()) return { far: new Far(remote, sent) };
+  try {
+    return { near: reviveNear(sent.place, `receive a ${kind}`) };
+  } finally {
+    // The words are held now, or nobody has them any more.
+    remote.let();
+  }
+}

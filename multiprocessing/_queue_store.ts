@@ -1,0 +1,270 @@
+/**
+ * A queue whose words this process has: who may put and who may get, and how they wait. The items lie in a {@linkcode Ring}.
+ *
+ * Words before those of the ring, all changed by anybody:
+ *
+ * | word    | meaning                                                                      |
+ * | ------- | ---------------------------------------------------------------------------- |
+ * | LOCK    | a lock of `_sync_mutex.ts`: held for the length of one operation of the ring |
+ * | ITEMS   | changes when an item came while somebody waited for one                      |
+ * | GETTERS | how many wait for an item                                                    |
+ * | ROOM    | changes when an item went while somebody waited for room                     |
+ * | PUTTERS | how many wait for room                                                       |
+ * | DONE    | changes when all items were done while somebody joined                       |
+ * | JOINERS | how many join                                                                |
+ * | MAXSIZE | never changes; 0: any number                                                 |
+ * | START   | never changes: where in the memory's object the ring's pages begin           |
+ *
+ * Guarantees
+ * - No wake-up is lost:
+ *   1. Who waits counts himself in GETTERS, then reads ITEMS, then looks for an item, then sleeps unless ITEMS has changed.
+ *   2. Who puts puts, then looks at GETTERS, then changes ITEMS, then wakes one.
+ *   Either 2 sees the waiter, who then does not sleep on or is woken; or it looked before 1 counted, and the waiter sees the item.
+ *   It is the same with room, and with joining.
+ * - Who was woken or saw a change, and gives up all the same, wakes another if there is something to be had.
+ * - Counts are taken back by who made them. One who was killed leaves his behind: then others are woken where nobody sleeps, at a
+ *   microsecond each, and nothing else. What a death takes away of wake-ups, the slices of the sleepers bring back.
+ * - Calls of this isolate that wait without blocking are served in the order they came.
+ *
+ * Relies on: the slices and the lines of `_sync_waiting.ts`; a lock that can be taken over at any moment, which the ring allows.
+ *
+ * @module
+ */
+import { FOREVER, type Limit, ONCE } from "../threading/_core/mod.ts";
+import { Ring, RING_WORDS, type RingMemory } from "./_ring.ts";
+import * as mutex from "./_sync_mutex.ts";
+import { ABORTED, add, ALL, LATE, load, type Seat, sleep, type Slow } from "./_sync_steps.ts";
+import { isAwaited, runAsync, runSync, wakeAll } from "./_sync_waiting.ts";
+
+export const LOCK = 1;
+const ITEMS = 2;
+const GETTERS = 3;
+const ROOM = 4;
+const PUTTERS = 5;
+const DONE = 6;
+const JOINERS = 7;
+const MAXSIZE = 8;
+export const START = 9;
+/** How many words a queue has. */
+export const QUEUE_WORDS = RING_WORDS;
+
+/** A result that may take its time. */
+export type Later<T> = T | Promise<T>;
+
+/** See the head of this file. */
+export class Store {
+  readonly seat: Seat;
+  readonly maxsize: number;
+  readonly ring: Ring;
+  readonly #words: Int32Array;
+  readonly #at: number;
+
+  /** A queue over the words at `seat`, which `begin` or another's `begin` has made one. */
+  constructor(seat: Seat, memory: RingMemory) {
+    this.seat = seat;
+    this.#words = seat.words;
+    this.#at = seat.at;
+    this.maxsize = seat.words[seat.at + MAXSIZE];
+    this.ring = new Ring(seat.words.subarray(seat.at, seat.at + QUEUE_WORDS), memory);
+  }
+
+  /** Makes an empty queue, before anybody else knows of it. */
+  static begin(seat: Seat, memory: RingMemory, maxsize: number): Store {
+    seat.words[seat.at + MAXSIZE] = maxsize;
+    const store = new Store(seat, memory);
+    store.ring.begin();
+    return store;
+  }
+
+  get full(): boolean {
+    return this.maxsize !== 0 && this.ring.size >= this.maxsize;
+  }
+
+  /** Puts an item in if there is room; with `back`, as the first, whether there is room or not. */
+  tryPut(item: Uint8Array, back = false): boolean {
+    if (!back && this.full) return false;
+    this.#take();
+    try {
+      if (!back && this.full) return false;
+      this.ring.push(item, back);
+    } finally {
+      this.#give();
+    }
+    this.#tell(GETTERS, ITEMS, 1);
+    return true;
+  }
+
+  /** Takes the first item out, if there is one. */
+  tryGet(): Uint8Array<ArrayBuffer> | undefined {
+    if (this.ring.size === 0) return undefined;
+    this.#take();
+    let item: Uint8Array<ArrayBuffer> | undefined;
+    try {
+      item = this.ring.pop();
+    } finally {
+      this.#give();
+    }
+    if (item !== undefined && this.maxsize !== 0) this.#tell(PUTTERS, ROOM, 1);
+    return item;
+  }
+
+  /** Waits for room and puts; `false` when time ran out. */
+  put(item: Uint8Array, limit: Limit): Later<boolean> {
+    if (!this.#isAwaited(ROOM, limit) && this.tryPut(item)) return true;
+    if (limit.deadline === -Infinity) return false;
+    return runAsync(this.putting(item, limit), { seat: this.seat, at: ROOM, limit });
+  }
+
+  /** As {@linkcode Store.put}, blocking the calling thread. */
+  putSync(item: Uint8Array, limit: Limit): boolean {
+    if (this.tryPut(item)) return true;
+    if (limit.deadline === -Infinity) return false;
+    if (this.#linger(() => !this.full) && this.tryPut(item)) return true;
+    return runSync(this.putting(item, limit));
+  }
+
+  /** Waits for an item and takes it; `undefined` when time ran out. */
+  get(limit: Limit): Later<Uint8Array<ArrayBuffer> | undefined> {
+    if (!this.#isAwaited(ITEMS, limit)) {
+      const item = this.tryGet();
+      if (item !== undefined) return item;
+    }
+    if (limit.deadline === -Infinity) return undefined;
+    return runAsync(this.getting(limit), { seat: this.seat, at: ITEMS, limit });
+  }
+
+  /** As {@linkcode Store.get}, blocking the calling thread. */
+  getSync(limit: Limit): Uint8Array<ArrayBuffer> | undefined {
+    let item = this.tryGet();
+    if (item !== undefined || limit.deadline === -Infinity) return item;
+    if (this.#linger(() => this.ring.size > 0)) item = this.tryGet();
+    return item ?? runSync(this.getting(limit));
+  }
+
+  /** One item is done; `false` when none was left to be done. */
+  taskDone(): boolean {
+    this.#take();
+    let all: boolean;
+    try {
+      if (!this.ring.done()) return false;
+      all = this.ring.unfinished === 0;
+    } finally {
+      this.#give();
+    }
+    if (all) this.#tell(JOINERS, DONE, ALL);
+    return true;
+  }
+
+  /** Waits until all items are done; `false` when time ran out. */
+  join(limit: Limit): Later<boolean> {
+    return runAsync(this.joining(limit));
+  }
+
+  /** As {@linkcode Store.join}, blocking the calling thread. */
+  joinSync(limit: Limit): boolean {
+    return runSync(this.joining(limit));
+  }
+
+  /** {@linkcode Store.put} as an algorithm. */
+  *putting(item: Uint8Array, limit: Limit): Slow<boolean> {
+    const put = yield* this.#waiting(PUTTERS, ROOM, limit, () => this.tryPut(item) || undefined);
+    return put === true;
+  }
+
+  /** {@linkcode Store.get} as an algorithm. */
+  *getting(limit: Limit): Slow<Uint8Array<ArrayBuffer> | undefined> {
+    return yield* this.#waiting(GETTERS, ITEMS, limit, () => this.tryGet());
+  }
+
+  /** {@linkcode Store.join} as an algorithm. */
+  *joining(limit: Limit): Slow<boolean> {
+    const { ring } = this;
+    const zeros = ring.zeros;
+    // They may have been done for a moment only: a put that came right after does not hold back who has waited before it.
+    const done = () => ring.unfinished === 0 || ring.zeros !== zeros || undefined;
+    return done() ?? (yield* this.#waiting(JOINERS, DONE, limit, done)) === true;
+  }
+
+  /** Step 1 of the head of this file, until `attempt` gives something. */
+  *#waiting<R>(
+    counter: number,
+    word: number,
+    limit: Limit,
+    attempt: () => R | undefined,
+  ): Slow<R | undefined> {
+    const { seat } = this;
+    yield add(seat, counter, 1);
+    let result: R | undefined;
+    try {
+      for (;;) {
+        const seen = yield load(seat, word);
+        result = attempt();
+        if (result !== undefined) return result;
+        const why = yield sleep(seat, word, seen, limit);
+        if (why === ABORTED) throw limit.signal!.reason;
+        if (why === LATE) return undefined;
+      }
+    } finally {
+      yield add(seat, counter, -1);
+      if (result === undefined) this.#passOn(word);
+    }
+  }
+
+  /** The caller leaves without anything: the wake-up that may have been for it goes to the next. */
+  #passOn(word: number): void {
+    if (word === ITEMS && this.ring.size > 0) this.#tell(GETTERS, ITEMS, 1);
+    if (word === ROOM && !this.full) this.#tell(PUTTERS, ROOM, 1);
+  }
+
+  /** Step 2 of the head of this file, after the putting. */
+  #tell(counter: number, word: number, count: number): void {
+    const words = this.#words;
+    if (Atomics.load(words, this.#at + counter) <= 0) return;
+    Atomics.add(words, this.#at + word, 1);
+    wakeAll(this.seat, this.#at + word, count);
+  }
+
+  /** Whether others of this isolate wait without blocking, and the caller may go behind them. */
+  #isAwaited(word: number, limit: Limit): boolean {
+    return limit.deadline !== -Infinity && isAwaited(this.seat, word);
+  }
+
+  /**
+   * Looks out for a moment before it sleeps: two processes that keep pace with each other then never sleep, which costs both of them
+   * more than the look.
+   */
+  #linger(ready: () => boolean): boolean {
+    if (!this.seat.ground.sleeps) return false;
+    for (let look = 0; look < LOOKS; look++) {
+      if (ready()) return true;
+      for (let i = 0; i < 8; i++) Atomics.pause();
+    }
+    return false;
+  }
+
+  /**
+   * Takes the lock, blocking the calling thread: it is held for microseconds. If it takes longer, its holder may have died, which is
+   * found out before sleeping.
+   */
+  #take(): void {
+    const words = this.#words;
+    const at = this.#at + LOCK;
+    const mine = this.seat.me << 1;
+    for (let look = 0; look < LOOKS; look++) {
+      if (Atomics.compareExchange(words, at, mutex.FREE, mine) === mutex.FREE) return;
+      for (let i = 0; i < 8; i++) Atomics.pause();
+    }
+    if (runSync(mutex.acquire(this.seat, ONCE, LOCK)) < mutex.TAKEN) {
+      runSync(mutex.acquire(this.seat, FOREVER, LOCK));
+    }
+  }
+
+  #give(): void {
+    const words = this.#words;
+    const was = Atomics.exchange(words, this.#at + LOCK, mutex.FREE);
+    if ((was & mutex.WAITERS) !== 0) wakeAll(this.seat, this.#at + LOCK, 1);
+  }
+}
+
+/** How often {@linkcode Store} looks: some microseconds in all. */
+const LOOKS = 64;

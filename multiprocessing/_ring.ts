@@ -1,0 +1,256 @@
+/**
+ * The store of a queue in memory that processes share: items as bytes in a ring, and the counts that go with them.
+ *
+ * What it is. Control words, and a {@linkcode RingMemory} whose bytes are the ring. All that says what is in the queue (where the ring
+ * lies, its first item, how many there are, how many are not done) is a *state* of a few words, and there are two places for it. TURN
+ * says by its lowest bit which of the two counts.
+ *
+ * Guarantees
+ * - Every operation happens whole or not at all, whenever its process is killed:
+ *   1. it writes bytes of the ring that no item of the state that counts lies in,
+ *   2. it writes the whole next state over the one that does not count,
+ *   3. it adds 1 to TURN. That is the operation; before it nothing has happened, after it all has.
+ *   So who takes the lock over from a dead holder has nothing to mend, and an item is never seen in part, doubled or lost.
+ * - {@linkcode Ring.size} and its like are right without the lock: they look at TURN again after they have read, and a state is not
+ *   written over before TURN has moved on.
+ *
+ * Relies on: whoever calls {@linkcode Ring.push}, {@linkcode Ring.pop} or {@linkcode Ring.done} holds the queue's lock.
+ *
+ * @module
+ */
+
+/** The memory that items lie in. Lengths and places are in pages. */
+export interface RingMemory {
+  /** The bytes of some pages. */
+  reach(at: number, pages: number): Uint8Array;
+  /**
+   * Makes it `pages` long, which were `before`: takes the room for them, or gives the rest back.
+   *
+   * @throws when there is no room; then it is as before.
+   */
+  resize(pages: number, before: number): void;
+}
+
+/** A page of {@linkcode RingMemory}: as much as can be mapped by itself. */
+export const PAGE = 65_536;
+/** The ring that a queue begins with, which it keeps, and which it comes back to; in pages. */
+export const BASE_PAGES = 1;
+/** A ring up to this size is kept when it becomes empty; a larger one is given back. */
+const KEPT_PAGES = 128;
+/** No more than can be mapped at once. */
+const MOST_PAGES = 65_536;
+
+const UNIT = 8;
+const UNITS_PER_PAGE = PAGE / UNIT;
+/** Bytes before an item: its length. */
+const HEADER = 4;
+
+/** Where the lowest bit says which state counts. */
+const TURN = 0;
+/** The two states. */
+const STATES = 16;
+const STATE_WORDS = 16;
+/** How many control words there are; from 1 to 15 they are the caller's. */
+export const RING_WORDS = STATES + 2 * STATE_WORDS;
+
+/** The fields of a state. HEAD and USED are in units of 8 bytes. */
+const HEAD = 0;
+const USED = 1;
+const COUNT = 2;
+const UNFINISHED = 3;
+/** How often UNFINISHED has become 0. */
+const ZEROS = 4;
+const AT = 5;
+const PAGES = 6;
+const FIELDS = 7;
+
+/** See the head of this file. */
+export class Ring {
+  readonly #words: Int32Array;
+  readonly #memory: RingMemory;
+  /** The next state, while it is made. */
+  readonly #next = new Int32Array(FIELDS);
+
+  /** A ring over `words` that are all 0, or are those of another ring. */
+  constructor(words: Int32Array, memory: RingMemory) {
+    this.#words = words;
+    this.#memory = memory;
+  }
+
+  /** Makes an empty ring, before anybody else knows of it. */
+  begin(): void {
+    this.#memory.resize(BASE_PAGES, 0);
+    this.#words[STATES + PAGES] = BASE_PAGES;
+  }
+
+  #look(field: number): number {
+    const words = this.#words;
+    for (;;) {
+      const turn = Atomics.load(words, TURN);
+      const value = Atomics.load(words, stateOf(turn) + field);
+      if (Atomics.load(words, TURN) === turn) return value;
+    }
+  }
+
+  /** How many items there are. */
+  get size(): number {
+    return this.#look(COUNT);
+  }
+
+  /** How many items were put in and are not done. */
+  get unfinished(): number {
+    return this.#look(UNFINISHED);
+  }
+
+  /** How often {@linkcode Ring.unfinished} has become 0, as 32 bits. */
+  get zeros(): number {
+    return this.#look(ZEROS);
+  }
+
+  /** How many bytes the ring has. */
+  get capacity(): number {
+    return this.#look(PAGES) * PAGE;
+  }
+
+  /** Puts an item in behind the others; or before them, with `back`, as one that was taken out and comes back. Under the lock. */
+  push(item: Uint8Array, back = false): void {
+    const units = unitsOf(item.length);
+    let now = this.#now();
+    if (this.#words[now + USED] + units > this.#words[now + PAGES] * UNITS_PER_PAGE) {
+      this.#grow(now, units);
+      now = this.#now();
+    }
+    const next = this.#begin(now);
+    const capacity = next[PAGES] * UNITS_PER_PAGE;
+    const at = (next[HEAD] + (back ? capacity - units : next[USED])) % capacity;
+    write(this.#memory.reach(next[AT], next[PAGES]), at * UNIT, item);
+    if (back) next[HEAD] = at;
+    else next[UNFINISHED]++;
+    next[USED] += units;
+    next[COUNT]++;
+    this.#commit(now);
+  }
+
+  /** Takes the first item out; `undefined` when there is none. Under the lock. */
+  pop(): Uint8Array<ArrayBuffer> | undefined {
+    const now = this.#now();
+    if (this.#words[now + COUNT] === 0) return undefined;
+    const next = this.#begin(now);
+    const item = read(this.#memory.reach(next[AT], next[PAGES]), next[HEAD] * UNIT);
+    const units = unitsOf(item.length);
+    next[HEAD] = (next[HEAD] + units) % (next[PAGES] * UNITS_PER_PAGE);
+    next[USED] -= units;
+    next[COUNT]--;
+    const before = next[AT] + next[PAGES];
+    if (next[COUNT] === 0) this.#rest(next);
+    this.#commit(now);
+    // The last thing: should this process be killed before it, the room is given back when the ring grows and shrinks again.
+    if (next[AT] + next[PAGES] < before) this.#memory.resize(next[AT] + next[PAGES], before);
+    return item;
+  }
+
+  /** One item is done; `false` when none was left to be done. Under the lock. */
+  done(): boolean {
+    const now = this.#now();
+    if (this.#words[now + UNFINISHED] === 0) return false;
+    const next = this.#begin(now);
+    if (--next[UNFINISHED] === 0) next[ZEROS]++;
+    this.#commit(now);
+    return true;
+  }
+
+  /** An empty ring goes back to where a ring begins: the same few pages, which are in the cache. A large one becomes small. */
+  #rest(next: Int32Array): void {
+    next[HEAD] = 0;
+    if (next[PAGES] <= KEPT_PAGES) return;
+    next[AT] = 0;
+    next[PAGES] = BASE_PAGES;
+  }
+
+  /** Where the state is that counts. Under the lock. */
+  #now(): number {
+    return stateOf(this.#words[TURN]);
+  }
+
+  #begin(now: number): Int32Array {
+    const next = this.#next;
+    for (let field = 0; field < FIELDS; field++) next[field] = this.#words[now + field];
+    return next;
+  }
+
+  /** Steps 2 and 3 of the head of this file. */
+  #commit(now: number): void {
+    const other = 2 * STATES + STATE_WORDS - now;
+    for (let field = 0; field < FIELDS; field++) {
+      Atomics.store(this.#words, other + field, this.#next[field]);
+    }
+    Atomics.add(this.#words, TURN, 1);
+  }
+
+  /**
+   * Moves to a larger ring: an operation of its own. The new ring never lies over items of the old one; it lies where nothing is, or
+   * behind it. Sizes at least double, so the pages left behind are never more than those that are used.
+   */
+  #grow(now: number, units: number): void {
+    const next = this.#begin(now);
+    const [head, used, at, pages] = [next[HEAD], next[USED], next[AT], next[PAGES]];
+    const wanted = pages + Math.max(pages, Math.ceil(units / UNITS_PER_PAGE));
+    if (wanted > MOST_PAGES) {
+      throw new RangeError(
+        `Cannot put an item of ${units * UNIT} bytes: the queue holds ${
+          used * UNIT
+        } bytes already, and has room for ${MOST_PAGES * PAGE}; take items out first`,
+      );
+    }
+    const to = used === 0 || at >= BASE_PAGES + wanted ? BASE_PAGES : at + pages;
+    const before = at + pages;
+    if (to + wanted > before) this.#memory.resize(to + wanted, before);
+    const from = this.#memory.reach(at, pages);
+    const into = this.#memory.reach(to, wanted);
+    const front = Math.min(used * UNIT, from.length - head * UNIT);
+    into.set(from.subarray(head * UNIT, head * UNIT + front));
+    into.set(from.subarray(0, used * UNIT - front), front);
+    next[HEAD] = 0;
+    next[AT] = to;
+    next[PAGES] = wanted;
+    this.#commit(now);
+  }
+}
+
+function stateOf(turn: number): number {
+  return STATES + (turn & 1) * STATE_WORDS;
+}
+
+/** How much of the ring an item takes. */
+function unitsOf(length: number): number {
+  return Math.ceil((HEADER + length) / UNIT);
+}
+
+/** Writes an item and its length, around the end of the ring if need be. */
+function write(ring: Uint8Array, at: number, item: Uint8Array): void {
+  const { length } = item;
+  ring[at] = length;
+  ring[at + 1] = length >>> 8;
+  ring[at + 2] = length >>> 16;
+  ring[at + 3] = length >>> 24;
+  const body = at + HEADER;
+  const room = ring.length - body;
+  if (length <= room) return ring.set(item, body);
+  ring.set(item.subarray(0, room), body);
+  ring.set(item.subarray(room), 0);
+}
+
+/** A copy of the item that begins there. */
+function read(ring: Uint8Array, at: number): Uint8Array<ArrayBuffer> {
+  const length = (ring[at] | ring[at + 1] << 8 | ring[at + 2] << 16 | ring[at + 3] << 24) >>> 0;
+  const item = new Uint8Array(length);
+  const body = at + HEADER;
+  const room = ring.length - body;
+  if (length <= room) {
+    item.set(ring.subarray(body, body + length));
+  } else {
+    item.set(ring.subarray(body));
+    item.set(ring.subarray(0, length - room), room);
+  }
+  return item;
+}
