@@ -30,6 +30,7 @@ import {
 } from "./_self.ts";
 
 type Namespace = Record<string, unknown>;
+type Core = typeof import("../threading/_core/mod.ts");
 type AnyFunction = (...args: unknown[]) => unknown;
 
 /** Modules by their URL, as literal imports. */
@@ -39,7 +40,8 @@ export type Modules = Readonly<Record<string, () => Promise<Namespace>>>;
 export async function live(folder: string, modules: Modules): Promise<never> {
   const job = await join(folder);
   await run(job, modules);
-  return await end();
+  await prepareEnd();
+  return Deno.exit();
 }
 
 /** What a spare is sent: its job, and the bytes that go with it. Other frames are for the tree. */
@@ -54,7 +56,9 @@ export async function spare(folder: string, modules: Modules): Promise<never> {
   link!.ref();
   const given = receiveJob(link!);
   try {
-    await load({ ...first.work, guard: true }, modules);
+    // What it will look at in the end takes a while the first time.
+    (await get<Core>(CORE, modules)).listThreads();
+    await load(first.work, modules);
   } catch {
     // Who needs that module will be told.
   }
@@ -63,7 +67,11 @@ export async function spare(folder: string, modules: Modules): Promise<never> {
   link!.unref();
   become({ address: first.address, up: link, job }, start);
   await run(job, modules);
-  return await end();
+  await prepareEnd();
+  // In one turn with the end: nothing can come between.
+  link!.send(note(first.address, `bye ${Deno.exitCode}`));
+  link!.push();
+  return Deno.exit();
 }
 
 function receiveJob(
@@ -135,7 +143,7 @@ async function load({ modules: urls, guard }: Work, modules: Modules): Promise<L
     if (!guard) await all();
     else {
       // What such a module does later, too, is marked.
-      const { importingModules } = await get<typeof import("../threading/_core/mod.ts")>(
+      const { importingModules } = await get<Core>(
         CORE,
         modules,
       );
@@ -192,8 +200,7 @@ function tell(name: string, error: unknown): void {
 }
 
 /** The target has ended. */
-async function end(): Promise<never> {
+async function prepareEnd(): Promise<void> {
   for (const ending of endings) await ending();
   await whoAmI().up?.flush();
-  return Deno.exit();
 }

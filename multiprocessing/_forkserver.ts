@@ -21,6 +21,9 @@ const KEEP = 2;
 /** A longer start does not fit into the socket for sure while the child does not read. */
 const LONGEST_START = 32 * 1024;
 
+/** How long to wait with the next spare, in milliseconds. */
+const LATER = 5;
+
 interface Spare {
   readonly child: Child;
   readonly kind: string;
@@ -29,6 +32,8 @@ interface Spare {
 }
 
 const spares = new Set<Spare>();
+/** Spares that have got a job, by address. */
+const warm = new Map<string, Child>();
 
 /** A way to make the order for a spare: its number, and the modules that it imports ahead of time. */
 export interface Stock {
@@ -44,15 +49,17 @@ export function spawnWarm(order: Order, stock: Stock): Child {
     ? [...spares].find((spare) => spare.kind === kind && spare.isReady)
     : undefined;
   const child = spare === undefined ? spawn(order) : give(spare, order);
-  // Not while the child starts: it would only be slower for it.
-  child.ended.then(() => fill(kind, order, stock));
+  // Neither while the child starts nor before those who join it go on: it would only be slower for them.
   if (spare === undefined) fill(kind, order, stock);
+  else child.ended.then(() => Deno.unrefTimer(setTimeout(() => fill(kind, order, stock), LATER)));
   return child;
 }
 
 function give(spare: Spare, order: Order): Child {
   spares.delete(spare);
   const { child, address } = spare;
+  warm.set(address, child);
+  child.ended.then(() => warm.delete(address));
   const job: Omit<ChildJob, "token" | "permissions" | "lent"> = { ...order.job, address };
   const link = child.link!;
   if (order.start !== undefined) link.send(Uint8Array.of(START), order.start);
@@ -64,9 +71,7 @@ function give(spare: Spare, order: Order): Child {
 }
 
 function fill(kind: string, order: Order, stock: Stock): void {
-  onNotes((_, from) => {
-    for (const spare of spares) if (spare.address === from) spare.isReady = true;
-  });
+  onNotes(hear);
   const there = [...spares].filter((spare) => spare.kind === kind).length;
   for (let i = there; i < KEEP; i++) {
     const number = stock.number();
@@ -86,6 +91,16 @@ function fill(kind: string, order: Order, stock: Stock): void {
     const spare: Spare = { child, kind, address, isReady: false };
     spares.add(spare);
     child.ended.then(() => spares.delete(spare));
+  }
+}
+
+/** What spares say. */
+function hear(text: string, from: string): void {
+  const [word, code] = text.split(" ");
+  if (word === "ready") {
+    for (const spare of spares) if (spare.address === from) spare.isReady = true;
+  } else if (word === "bye") {
+    warm.get(from)?.saidGoodbye(Number(code));
   }
 }
 

@@ -11,7 +11,8 @@
  * - The pid is known at once. Standard output and error are this program's; standard input is empty.
  * - However this process ends, its children do: by the end of their link; on Linux also by the kernel (`PR_SET_PDEATHSIG`), which meets
  *   those that spin and do not look. For that the child is started through `setpriv`, if this process may run it.
- * - {@linkcode Child.ended} resolves when the child has ended, it is out of the process table and everybody in the tree knows.
+ * - {@linkcode Child.ended} resolves when the child has ended and everybody in the tree knows. It is out of the process table then; but a
+ *   warm child (`_forkserver.ts`) may be there for some milliseconds more.
  * - Only what is held (`hold`) keeps the event loop from ending.
  *
  * @module
@@ -56,6 +57,7 @@ export class Child {
   link: Link | undefined;
   readonly #process: Deno.ChildProcess;
   readonly #holdables = new Set<Holdable>();
+  readonly #end = Promise.withResolvers<void>();
   #holds = 0;
 
   constructor(process: Deno.ChildProcess, door: Door, number: number) {
@@ -65,17 +67,35 @@ export class Child {
     this.#holdables.add(process).add(door);
     const status = statusOf(process);
     status.finally(() => door.lastCall());
-    this.ended = (async () => {
+    this.ended = this.#end.promise;
+    living.add(this);
+    (async () => {
       this.link = await door.welcome(number);
       this.#holdables.delete(door);
       if (this.link !== undefined) this.#add(this.link);
       const code = await status;
       await this.link?.ended;
-      this.code = code;
-      this.#holdables.clear();
       living.delete(this);
+      this.#over(code);
     })();
-    living.add(this);
+  }
+
+  /**
+   * The child has said, as its last word, that it ends with that code. Only the system is still busy with it, which takes as long as a
+   * warm child's whole work: nobody need wait for that.
+   */
+  saidGoodbye(code: number): void {
+    this.link?.close();
+    // After the tree has heard of it.
+    this.link?.ended.then(() => this.#over(code));
+  }
+
+  #over(code: number): void {
+    if (this.code !== undefined) return;
+    this.code = code;
+    for (const holdable of this.#holdables) if (this.#holds > 0) holdable.unref();
+    this.#holdables.clear();
+    this.#end.resolve();
   }
 
   #add(holdable: Holdable): void {
