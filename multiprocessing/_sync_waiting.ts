@@ -183,11 +183,11 @@ class Waiter {
     } catch (error) {
       this.#finish();
       if (first) throw error;
-      this.#reject(error);
+      whenQuiet(() => this.#reject(error));
       return false;
     }
     this.#finish();
-    if (!first) this.#resolve(this.result);
+    if (!first) whenQuiet(() => this.#resolve(this.result));
     return false;
   }
 
@@ -313,6 +313,8 @@ let kernel: Kernel | undefined;
 let running = false;
 let listening: Set<number> | undefined;
 let rung = false;
+/** What to do when the call is over. */
+let afterwards: (() => void)[] = [];
 /** Looks after the words on which the operating system cannot wait. */
 let watch: ReturnType<typeof setInterval> | undefined;
 
@@ -370,6 +372,15 @@ function ring(): void {
   kernel!.wake(bell.address, 1);
 }
 
+/**
+ * Tells a waiter how it ended; the last one when the call is over that was made for it, so that nothing is under way any more for a
+ * program, or a test, that goes on then.
+ */
+function whenQuiet(tell: () => void): void {
+  if (shared === 0 && listening !== undefined) afterwards.push(tell);
+  else tell();
+}
+
 /** Before this thread blocks: no wake-up shall go to a call whose answer cannot be read. */
 function takeBack(): void {
   if (listening !== undefined) ring();
@@ -400,6 +411,9 @@ async function attend(): Promise<void> {
       await waitAny.call(kernel, words, Math.max(1, SLICE_MS / windows));
       listening = undefined;
       rung = false;
+      const told = afterwards;
+      afterwards = [];
+      for (const tell of told) tell();
       const slice = now() - sliceBegan >= SLICE_MS;
       if (slice) sliceBegan = now();
       for (const queue of [...queues.values()]) if (queue.seat.ground.sleeps) queue.look(slice);

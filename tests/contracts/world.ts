@@ -49,6 +49,8 @@ export interface Party {
 export interface World {
   /** Stands at the front of the tests' names. */
   readonly name: string;
+  /** Whether parties that wait for a lock are served in the order they came. Absent: they are. */
+  readonly inOrder?: boolean;
   /** New words, all 0. */
   board(length: number): Board;
   /** Starts a party. It must not keep the program alive. */
