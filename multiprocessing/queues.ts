@@ -215,6 +215,11 @@ export class Queue<T = unknown> {
     return this.#core.getNowait();
   }
 
+  /** How many items the queue holds before `put` has to wait; 0: any number. */
+  get maxsize(): number {
+    return this.#core.maxsize;
+  }
+
   /** How many items are in the queue, which may have changed by the time it is known. */
   qsize(): number {
     return this.#core.qsize();
