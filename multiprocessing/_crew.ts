@@ -1,0 +1,655 @@
+/**
+ * A crew: workers, processes or threads, that run tasks. What a pool and an executor have in common.
+ *
+ * Data flow: {@linkcode Crew.submit} puts a task in the queue. In the same turn of the event loop, tasks go to the workers that can take
+ * one, in the order in which they were submitted; a worker runs one after the other, and its answers are handed to the tasks' owners.
+ *
+ * **How far ahead tasks are sent.** A worker that has a task in hand is sent another only if what it has will be done within
+ * {@linkcode AHEAD} milliseconds, going by the longest recent runs of each function. So tiny tasks follow each other without a pause,
+ * and nothing is sent behind a task that takes its time, or that was never seen to end. When it takes longer than expected all the
+ * same, and another worker has nothing to do, the tasks behind it are called back (`recall`). Only what runs without ever returning to
+ * its event loop keeps those: at most what it was thought to do in {@linkcode AHEAD} milliseconds.
+ *
+ * Guarantees
+ * - A task ends once: with its answer, with an error that says what became of its worker, or because somebody took it back.
+ * - The death of a worker fails the task that it ran. Those that it had not begun go to others, or fail, as the owner's policy says.
+ *   Relies on: a worker's answers are with us before it begins the next task.
+ * - The event loop is held open while there are tasks, and by nothing else of a crew.
+ *
+ * @module
+ */
+import {
+  decodeErrorSync,
+  type EncodedError,
+  here,
+  locate,
+  type Reference,
+} from "../threading/_core/mod.ts";
+import {
+  type Answer,
+  type AnyFunction,
+  BEGIN,
+  CALL,
+  type Ending,
+  FINISH,
+  type Hand,
+  LEARN,
+  TASK,
+  type Trade,
+} from "./_crew_protocol.ts";
+import { type Ended, receive } from "./_crew_receive.ts";
+
+/** Milliseconds of work that a worker may have before it. */
+const AHEAD = 1;
+/** Tasks that it may have before it, however small. */
+const MOST_AHEAD = 64;
+/** The run of a function that has never ended, in milliseconds. */
+const UNKNOWN = 1e9;
+/** A run counts for this much less with each that comes after it. */
+const FADE = 0.8;
+/** Milliseconds after which tasks are called back from a worker that does not get to them. */
+const PATIENCE = 5;
+/** Milliseconds after which who was asked to end is made to. */
+const GRACE = 1000;
+
+/** A function of tasks, in this thread. */
+interface Known {
+  readonly key: number;
+  readonly reference: Reference;
+  /** How long it runs, in milliseconds: the longest of late. */
+  runs: number;
+}
+
+let keys = 0;
+const known = new WeakMap<AnyFunction, Known>();
+
+/** @throws {PicklingError} when the function cannot travel. */
+function learn(fn: AnyFunction, what: string, door: AnyFunction): Known {
+  let entry = known.get(fn);
+  if (entry === undefined) {
+    entry = { key: ++keys, reference: locate(fn, what, door), runs: UNKNOWN };
+    known.set(fn, entry);
+  }
+  return entry;
+}
+
+/** What a task is, to who submits it. */
+export interface Order {
+  readonly fn: AnyFunction;
+  /** See `_crew_protocol.ts`. */
+  readonly form: number;
+  /** No task is sent ahead behind it, nor it behind another: it can be stopped without harm to others. */
+  readonly alone?: boolean;
+  /** It has been handed to a worker that had nothing else to do: called again when it had to be handed to another. */
+  begun?(): void;
+  /** Called once. `ran`: milliseconds, 0 when it never ran. */
+  ended(ended: Ended, ran: number): void;
+}
+
+/** Where a task stands. */
+type Place = "queued" | "sent" | "over";
+
+/** A task. */
+export class Job<B> {
+  readonly id: number;
+  readonly order: Order;
+  readonly fn: Known;
+  readonly calls: number;
+  readonly body: B;
+  place: Place = "queued";
+  /** Set while it is sent. */
+  worker: Worker<B> | undefined;
+  /** What its function was thought to take when it was sent. */
+  expected = 0;
+
+  constructor(id: number, order: Order, fn: Known, calls: number, body: B) {
+    this.id = id;
+    this.order = order;
+    this.fn = fn;
+    this.calls = calls;
+    this.body = body;
+  }
+}
+
+/**
+ * A worker's life: `starting` until it takes tasks, `ready`, `leaving` from the moment when it gets no more of them, `gone`.
+ */
+type Life = "starting" | "ready" | "leaving" | "gone";
+
+interface Worker<B> {
+  hand: Hand<B>;
+  life: Life;
+  /** In the order in which they were sent. The first is the one that it runs. */
+  readonly sent: Map<number, Job<B>>;
+  /** Milliseconds that they are expected to take. */
+  load: number;
+  /** How many more it may be sent. */
+  left: number;
+  /** Functions that it was told of. */
+  readonly told: Set<number>;
+  /** We have ended it: whatever it ran is not to blame, and has its own word. */
+  sacked: boolean;
+  /** It has been asked for tasks back and has not answered. */
+  recalled: boolean;
+  /** When its first task became the first. */
+  since: number;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** What becomes of a crew whose worker has died, and the words for it. */
+export interface Policy {
+  /** `"replace"`: the task in hand fails, the others go on; `"break"`: all fail, and the crew is broken. */
+  readonly onDeath: "replace" | "break";
+  /** The error of a task whose worker has died under it. */
+  died(ending: Ending, name: string): Error;
+  /** The error of every task of a crew that is broken; made for each. */
+  broken(why: Error): Error;
+  /** Whether a death is the fault of the task alone, and its error: the crew then goes on whatever `onDeath` says. */
+  pardons?(ending: Ending): Error | undefined;
+}
+
+/** How a crew is made. */
+export interface CrewOptions<B> {
+  readonly size: number;
+  readonly trade: Trade<B>;
+  readonly policy: Policy;
+  /** All workers from the beginning, instead of when they are needed. */
+  readonly eager?: boolean;
+  /** Tasks after which a worker is replaced. */
+  readonly maxTasks?: number;
+  readonly initializer?: AnyFunction;
+  readonly initargs?: unknown[];
+  /** Where stacks of refusals begin. */
+  readonly door: AnyFunction;
+}
+
+/** Where a crew stands. `closed`: it takes no more tasks; `broken` and `ended`: nor has it any. */
+type State =
+  | { readonly at: "open" }
+  | { readonly at: "closed" }
+  | { readonly at: "broken"; readonly why: Error }
+  | { readonly at: "ended" };
+
+/** See the head of this file. */
+export class Crew<B> {
+  readonly #options: CrewOptions<B>;
+  readonly #init: { readonly fn: Known; readonly body: B } | undefined;
+  #state: State = { at: "open" };
+  readonly #workers = new Set<Worker<B>>();
+  /** Invariant: contains every job whose place is "queued", and some that were taken back. */
+  #queue: Job<B>[] = [];
+  #head = 0;
+  /** Jobs whose place is "queued". */
+  #queued = 0;
+  /** Jobs that are not over. */
+  readonly #jobs = new Map<number, Job<B>>();
+  /** Of all functions that it was ever given. */
+  readonly #references = new Set<Reference>();
+  #ids = 0;
+  #scheduled = false;
+  #failures = 0;
+  /** Called when something has come to an end that {@linkcode join} waits for. */
+  readonly #news = new Set<() => void>();
+
+  /**
+   * @throws {PicklingError} when the initializer or its arguments cannot travel.
+   * @throws What starting a worker throws.
+   */
+  constructor(options: CrewOptions<B>) {
+    this.#options = options;
+    const { initializer, initargs, door, trade } = options;
+    if (initializer !== undefined) {
+      const fn = learn(initializer, "use as an initializer", door);
+      const body = trade.codec.pack(initargs ?? [], "use as initargs", "initargs", door);
+      this.#init = { fn, body };
+      this.#references.add(fn.reference);
+    }
+    if (options.eager === true) this.#fill();
+  }
+
+  get state(): State["at"] {
+    return this.#state.at;
+  }
+
+  get workers(): number {
+    return this.#workers.size;
+  }
+
+  /** The numbers of the processes. */
+  get pids(): number[] {
+    return [...this.#workers].flatMap(({ hand }) => hand.pid ?? []);
+  }
+
+  /** Tasks that have not ended: those that run, and all. */
+  count(): { running: number; pending: number } {
+    let running = 0;
+    for (const { sent } of this.#workers) if (sent.size > 0) running++;
+    return { running, pending: this.#jobs.size };
+  }
+
+  /**
+   * Puts a task in the queue.
+   *
+   * @throws {PicklingError} when it cannot travel: nothing has happened then.
+   * @throws the error of the policy, when the crew is broken.
+   */
+  submit(order: Order, values: unknown[], door: AnyFunction): Job<B> {
+    if (this.#state.at === "broken") throw this.#options.policy.broken(this.#state.why);
+    const { form } = order;
+    const fn = learn(order.fn, "submit", door);
+    const root = form === CALL ? "args" : "items";
+    const body = this.#options.trade.codec.pack(values, "submit", root, door);
+    const calls = form === CALL ? 1 : Math.max(1, values.length / Math.abs(form));
+    const job = new Job(++this.#ids, order, fn, calls, body);
+    this.#references.add(fn.reference);
+    // First the worker, which may fail to start: what is in the queue has a worker.
+    this.#staff(this.#queued + 1);
+    if (this.#jobs.size === 0) this.#expect(true);
+    this.#jobs.set(job.id, job);
+    this.#queue.push(job);
+    this.#queued++;
+    this.#schedule();
+    return job;
+  }
+
+  /**
+   * Makes sure that a function can travel.
+   *
+   * @throws {PicklingError} when it cannot.
+   */
+  mustKnow(fn: AnyFunction, door: AnyFunction): void {
+    this.#references.add(learn(fn, "submit", door).reference);
+  }
+
+  /** Takes a task back that no worker has. Its owner is not told. */
+  cancel(job: Job<B>): boolean {
+    if (job.place !== "queued") return false;
+    this.#queued--;
+    this.#over(job);
+    return true;
+  }
+
+  /**
+   * Ends a task with `error`, wherever it is. Its worker, if one runs it, is killed, and the task ends when that is gone. The task must
+   * have been ordered to be `alone`.
+   */
+  stop(job: Job<B>, error: unknown): void {
+    if (job.place === "over") return;
+    if (job.place === "queued") {
+      this.cancel(job);
+      return job.order.ended({ error }, 0);
+    }
+    const worker = job.worker!;
+    if (worker.sacked) return;
+    worker.sacked = true;
+    worker.life = "leaving";
+    // What comes of it in the meantime does not count.
+    worker.sent.delete(job.id);
+    worker.hand.stop("kill");
+    void worker.hand.join().then(() => {
+      if (job.place !== "sent") return;
+      this.#over(job);
+      job.order.ended({ error }, 0);
+    });
+  }
+
+  /** Takes no more tasks. Workers end when there is nothing left to do. */
+  close(): void {
+    if (this.#state.at !== "open") return;
+    this.#state = { at: "closed" };
+    this.#schedule();
+  }
+
+  /** Ends all tasks with `error`, and all workers. */
+  end(how: "terminate" | "kill", error: () => Error): void {
+    if (this.#state.at !== "broken") this.#state = { at: "ended" };
+    this.#endAll(how, error);
+  }
+
+  /**
+   * Resolves when all tasks are over and all workers are gone; with `idle`, but for those that are busy and cannot be stopped. There must
+   * be no more tasks to come.
+   */
+  async join({ idle = false }: { idle?: boolean } = {}): Promise<void> {
+    // While there are tasks, the event loop is held.
+    while (this.#jobs.size > 0) await new Promise<void>((resolve) => this.#news.add(resolve));
+    while (this.#workers.size > 0) {
+      const hands = [...this.#workers].map(({ hand }) => hand).filter(({ isStuck }) =>
+        !idle || !isStuck
+      );
+      if (hands.length === 0) return;
+      await Promise.all(hands.map((hand) => hand.join()));
+    }
+  }
+
+  // ---- Tasks ---------------------------------------------------------------------------------------------------------------------
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#dispatch();
+    });
+  }
+
+  /** Hands out what can be handed out. */
+  #dispatch(): void {
+    const pushed = new Set<Worker<B>>();
+    for (;;) {
+      const job = this.#first();
+      if (job === undefined) break;
+      const worker = this.#workerFor(job);
+      if (worker === undefined) break;
+      this.#head++;
+      this.#give(worker, job);
+      pushed.add(worker);
+    }
+    for (const { hand } of pushed) hand.push();
+    if (this.#queued === 0) this.#spread();
+    for (const worker of this.#workers) if (worker.left === 0) this.#letGo(worker);
+    if (this.#state.at === "closed" && this.#queued === 0) {
+      for (const worker of this.#workers) this.#letGo(worker);
+    } else this.#restaff();
+  }
+
+  #first(): Job<B> | undefined {
+    while (this.#head < this.#queue.length) {
+      const job = this.#queue[this.#head];
+      if (job.place === "queued") {
+        if (this.#head >= 4096 && this.#head * 2 > this.#queue.length) this.#compact();
+        return job;
+      }
+      this.#head++;
+    }
+    this.#queue = [];
+    this.#head = 0;
+  }
+
+  #compact(): void {
+    this.#queue = this.#queue.slice(this.#head);
+    this.#head = 0;
+  }
+
+  /** The worker with the least to do of those that may be sent the job. */
+  #workerFor({ order }: Job<B>): Worker<B> | undefined {
+    let best: Worker<B> | undefined;
+    for (const worker of this.#workers) {
+      if (worker.life !== "ready" || worker.left === 0) continue;
+      if (worker.sent.size === 0) return worker;
+      if (order.alone === true || worker.load >= AHEAD || worker.sent.size >= MOST_AHEAD) continue;
+      if (best === undefined || worker.load < best.load) best = worker;
+    }
+    return best;
+  }
+
+  #give(worker: Worker<B>, job: Job<B>): void {
+    const { hand, told } = worker;
+    const { fn: { key, reference, runs }, order } = job;
+    if (!told.has(key)) {
+      told.add(key);
+      hand.send([LEARN, key, reference]);
+    }
+    job.place = "sent";
+    this.#queued--;
+    job.worker = worker;
+    job.expected = order.alone === true ? UNKNOWN : runs * job.calls;
+    worker.load += job.expected;
+    worker.left--;
+    if (worker.sent.size === 0) worker.since = performance.now();
+    worker.sent.set(job.id, job);
+    hand.send([TASK, job.id, key, order.form, job.body]);
+    if (worker.sent.size === 1) order.begun?.();
+  }
+
+  #answered(worker: Worker<B>, answer: Answer<B>): void {
+    const job = worker.sent.get(answer.id);
+    if (job === undefined) return;
+    this.#takeFrom(worker, job);
+    const each = answer.ran / job.calls;
+    const { fn } = job;
+    fn.runs = fn.runs === UNKNOWN ? each : Math.max(each, fn.runs * FADE);
+    this.#schedule();
+    receive(this.#options.trade.codec, answer, (ended) => {
+      if (job.place === "over") return;
+      this.#over(job);
+      job.order.ended(ended, answer.ran);
+    });
+  }
+
+  /** The worker has it no more. */
+  #takeFrom(worker: Worker<B>, job: Job<B>): void {
+    worker.sent.delete(job.id);
+    worker.load = worker.sent.size === 0 ? 0 : worker.load - job.expected;
+    worker.since = performance.now();
+    if (worker.sent.size <= 1 && worker.timer !== undefined) {
+      clearTimeout(worker.timer);
+      worker.timer = undefined;
+    }
+    job.worker = undefined;
+  }
+
+  #over(job: Job<B>): void {
+    job.place = "over";
+    this.#jobs.delete(job.id);
+    if (this.#jobs.size === 0) this.#expect(false);
+    this.#tell();
+  }
+
+  #expect(some: boolean): void {
+    if (some) here().hold();
+    else here().unhold();
+    this.#options.trade.expect?.(some);
+  }
+
+  #tell(): void {
+    if (this.#news.size === 0) return;
+    const news = [...this.#news];
+    this.#news.clear();
+    for (const each of news) each();
+  }
+
+  /** Back to the front of the queue, in the order given. */
+  #putBack(jobs: readonly Job<B>[]): void {
+    if (jobs.length === 0) return;
+    for (const job of jobs) {
+      job.place = "queued";
+      job.worker = undefined;
+    }
+    this.#queued += jobs.length;
+    this.#queue.splice(0, this.#head, ...jobs);
+    this.#head = 0;
+    this.#schedule();
+  }
+
+  // ---- Tasks behind a task that takes its time -------------------------------------------------------------------------------------
+
+  /** Nothing waits here: who has nothing to do could take what waits behind others, if they do not get to it soon. */
+  #spread(): void {
+    let idle = false;
+    for (const { life, sent } of this.#workers) idle ||= life === "ready" && sent.size === 0;
+    if (!idle) return;
+    for (const worker of this.#workers) {
+      if (worker.sent.size > 1 && worker.timer === undefined && !worker.recalled) {
+        worker.timer = setTimeout(() => this.#recall(worker), PATIENCE);
+      }
+    }
+  }
+
+  #recall(worker: Worker<B>): void {
+    worker.timer = undefined;
+    if (worker.life !== "ready" || worker.sent.size <= 1) return;
+    const waited = performance.now() - worker.since;
+    if (waited < PATIENCE) {
+      worker.timer = setTimeout(() => this.#recall(worker), PATIENCE - waited);
+      return;
+    }
+    worker.recalled = true;
+    worker.hand.recall();
+  }
+
+  #returned(worker: Worker<B>, ids: readonly number[]): void {
+    worker.recalled = false;
+    const jobs = ids.flatMap((id) => worker.sent.get(id) ?? []);
+    for (const job of jobs) {
+      const { since } = worker;
+      this.#takeFrom(worker, job);
+      worker.since = since;
+      worker.left++;
+    }
+    // What it is at takes longer than expected.
+    for (const { fn } of worker.sent.values()) fn.runs = Math.max(fn.runs, AHEAD);
+    this.#putBack(jobs);
+  }
+
+  // ---- Workers -------------------------------------------------------------------------------------------------------------------
+
+  /** Starts workers for `waiting` tasks, if those that there are will not do. */
+  #staff(waiting: number): void {
+    const { size } = this.#options;
+    if (this.#workers.size >= size && this.#failures === 0) return;
+    let active = 0;
+    let free = 0;
+    for (const { life, sent, left } of this.#workers) {
+      if (life === "starting" || life === "ready") active++;
+      if (life === "starting" || life === "ready" && sent.size === 0 && left > 0) free++;
+    }
+    for (; active < size && free < waiting; active++, free++) this.#hire();
+  }
+
+  /** As many workers as there may be. */
+  #fill(): void {
+    try {
+      this.#staff(Infinity);
+    } catch (error) {
+      this.end("kill", () => error as Error);
+      throw error;
+    }
+  }
+
+  /** After workers have gone. */
+  #restaff(): void {
+    if (this.#state.at !== "open" && this.#state.at !== "closed") return;
+    try {
+      this.#staff(this.#options.eager === true ? Infinity : this.#queued);
+    } catch (error) {
+      const someone = [...this.#workers].some(({ life }) => life === "ready");
+      if (!someone) this.#break(error as Error);
+    }
+  }
+
+  #hire(): void {
+    const { trade, maxTasks } = this.#options;
+    const worker: Omit<Worker<B>, "hand"> & { hand?: Hand<B> } = {
+      life: "starting",
+      sent: new Map(),
+      load: 0,
+      left: maxTasks ?? Infinity,
+      told: new Set(),
+      sacked: false,
+      recalled: false,
+      since: 0,
+      timer: undefined,
+    };
+    const hand = trade.hire({
+      ready: () => {
+        if (full.life !== "starting") return;
+        full.life = "ready";
+        this.#failures = 0;
+        this.#schedule();
+      },
+      failed: (error) => this.#initializerFailed(error),
+      answered: (answer) => this.#answered(full, answer),
+      returned: (ids) => this.#returned(full, ids),
+      ended: (ending) => this.#ended(full, ending),
+    }, [...this.#references]);
+    const full: Worker<B> = Object.assign(worker, { hand });
+    this.#workers.add(full);
+    const init = this.#init;
+    if (init !== undefined) {
+      full.told.add(init.fn.key);
+      hand.send([LEARN, init.fn.key, init.fn.reference]);
+      hand.send([BEGIN, init.fn.key, init.body]);
+    } else hand.send([BEGIN, 0, undefined]);
+    hand.push();
+  }
+
+  /** Lets a worker go that has nothing more to do. */
+  #letGo(worker: Worker<B>): void {
+    if (worker.life !== "ready" && worker.life !== "starting" || worker.sent.size > 0) return;
+    worker.life = "leaving";
+    worker.hand.send([FINISH]);
+    worker.hand.push();
+  }
+
+  #initializerFailed(encoded: EncodedError): void {
+    const error = decodeErrorSync(encoded);
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    this.#break(new Error(`Its initializer has failed: ${text}`, { cause: error }));
+  }
+
+  #ended(worker: Worker<B>, ending: Ending): void {
+    const { life, sacked } = worker;
+    worker.life = "gone";
+    clearTimeout(worker.timer);
+    this.#workers.delete(worker);
+    const [first, ...others] = worker.sent.values();
+    worker.sent.clear();
+    if (life === "starting" && !sacked) return this.#diedEarly(worker, ending);
+    const { policy } = this.#options;
+    if (this.#state.at === "broken" || this.#state.at === "ended" || sacked || life === "leaving") {
+      if (first !== undefined) this.#putBack([first, ...others]);
+    } else {
+      const pardon = first === undefined ? undefined : policy.pardons?.(ending);
+      if (policy.onDeath === "break" && pardon === undefined) {
+        if (first !== undefined) this.#putBack([first, ...others]);
+        return this.#break(policy.died(ending, worker.hand.name));
+      }
+      this.#putBack(others);
+      if (first !== undefined) {
+        this.#over(first);
+        first.order.ended({ error: pardon ?? policy.died(ending, worker.hand.name) }, 0);
+      }
+    }
+    this.#tell();
+    this.#schedule();
+  }
+
+  /** It never took a task: whoever replaced it would fare no better, unless it was killed from outside. */
+  #diedEarly(worker: Worker<B>, ending: Ending): void {
+    const { policy, size } = this.#options;
+    const killed = ending.exitcode !== undefined && ending.exitcode < 0;
+    this.#failures++;
+    if (policy.onDeath === "break" || !killed || this.#failures > size + 3) {
+      this.#break(policy.died(ending, worker.hand.name));
+    } else this.#schedule();
+    this.#tell();
+  }
+
+  #break(why: Error): void {
+    if (this.#state.at === "broken" || this.#state.at === "ended") return;
+    this.#state = { at: "broken", why };
+    this.#endAll("terminate", () => this.#options.policy.broken(why));
+  }
+
+  #endAll(how: "terminate" | "kill", error: () => Error): void {
+    for (const worker of this.#workers) {
+      worker.life = "leaving";
+      worker.sacked = true;
+      worker.sent.clear();
+      clearTimeout(worker.timer);
+      worker.hand.stop(how);
+      if (how === "kill") continue;
+      const timer = setTimeout(() => worker.hand.stop("kill"), GRACE);
+      void worker.hand.join().finally(() => clearTimeout(timer));
+    }
+    for (const job of [...this.#jobs.values()]) {
+      this.#over(job);
+      job.order.ended({ error: error() }, 0);
+    }
+    this.#queue = [];
+    this.#head = 0;
+    this.#queued = 0;
+    this.#tell();
+  }
+}

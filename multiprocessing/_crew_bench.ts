@@ -1,0 +1,170 @@
+/**
+ * What a worker of a crew does with its tasks: finds the function, makes the call, packs what comes of it. The same in a thread and in
+ * a process.
+ *
+ * @module
+ */
+import {
+  type EncodedError,
+  encodeError,
+  importingModules,
+  type Reference,
+  resolve,
+} from "../threading/_core/mod.ts";
+import {
+  type Answer,
+  type AnyFunction,
+  CALL,
+  type ChunkResult,
+  type Codec,
+  ERROR,
+  SPREAD,
+  type Task,
+  VALUE,
+} from "./_crew_protocol.ts";
+import { importsNow } from "./_self.ts";
+
+type Callable = (...args: unknown[]) => unknown;
+type Told = (error: unknown) => EncodedError;
+
+/** See the head of this file. */
+export class Bench<B> {
+  readonly #codec: Codec<B>;
+  /** What this worker is called in stacks. */
+  readonly #from: string;
+  readonly #references = new Map<number, Reference>();
+  readonly #functions = new Map<number, Callable>();
+
+  constructor(codec: Codec<B>, from: string) {
+    this.#codec = codec;
+    this.#from = from;
+  }
+
+  /** From now on `key` means this function. */
+  learn(key: number, reference: Reference): void {
+    this.#references.set(key, reference);
+  }
+
+  /** Calls the initializer. Its error is the caller's. */
+  async begin(key: number, body: B): Promise<void> {
+    const fn = await this.#load(key);
+    await fn(...await this.#unpack(key, body) as unknown[]);
+  }
+
+  /** Carries out a task. Never rejects. */
+  async perform({ id, key, form, body }: Task<B>): Promise<Answer<B>> {
+    const begun = performance.now();
+    try {
+      const fn = this.#functions.get(key) ?? await this.#load(key);
+      const args = this.#unpackNow(body) ?? await this.#unpack(key, body);
+      const value = form === CALL ? fn(...args) : runChunk(fn, args, form, this.#told);
+      const result = isThenable(value) ? await value : value;
+      const ran = performance.now() - begun;
+      return { id, ran, kind: VALUE, body: this.#codec.pack(result, "return", "result", door) };
+    } catch (error) {
+      const ran = performance.now() - begun;
+      return { id, ran, kind: ERROR, body: this.#codec.packError(this.told(error)) };
+    }
+  }
+
+  /** The answer that is given instead of one that cannot travel. */
+  failed({ id, ran }: Answer<B>, why: unknown): Answer<B> {
+    return { id, ran, kind: ERROR, body: this.#codec.packError(this.told(why)) };
+  }
+
+  /** What was thrown here, for the crew. */
+  told(error: unknown): EncodedError {
+    return this.#told(error);
+  }
+
+  readonly #told: Told = (error) =>
+    encodeError(error, { from: this.#from, away: this.#codec.away });
+
+  async #load(key: number): Promise<Callable> {
+    const reference = this.#references.get(key)!;
+    const url = reference.how === "search" ? reference.modules[0] : reference.module;
+    const fn = await this.#importing(url, () => resolve(reference)) as Callable;
+    this.#functions.set(key, fn);
+    return fn;
+  }
+
+  #unpackNow(body: B): unknown[] | undefined {
+    try {
+      return this.#codec.unpackNow(body) as unknown[];
+    } catch {
+      // A module has to be imported first, or the error comes again.
+      return undefined;
+    }
+  }
+
+  #unpack(key: number, body: B): Promise<unknown[]> {
+    const reference = this.#references.get(key)!;
+    const url = reference.how === "search" ? reference.modules[0] : reference.module;
+    return this.#importing(url, () => this.#codec.unpackSoon(body)) as Promise<unknown[]>;
+  }
+
+  /** What a script does when it is imported for a task is marked: it may start neither threads nor processes. */
+  async #importing<R>(url: string, body: () => Promise<R>): Promise<R> {
+    importsNow(url);
+    try {
+      return await importingModules(url, body);
+    } finally {
+      importsNow(undefined);
+    }
+  }
+}
+
+/** Where stacks of what cannot be returned begin: nothing of them is the user's. */
+const door: AnyFunction = Bench.prototype.perform;
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null &&
+    typeof (value as { then?: unknown }).then === "function";
+}
+
+/** Makes one call after the other, up to the first that fails; gives a promise only when one of them does. */
+function runChunk(
+  fn: Callable,
+  args: unknown[],
+  form: number,
+  told: Told,
+): ChunkResult | Promise<ChunkResult> {
+  const values: unknown[] = [];
+  try {
+    for (let i = 0; i < args.length; i += Math.abs(form)) {
+      const value = callAt(fn, args, form, i);
+      if (isThenable(value)) return awaitChunk(fn, args, form, told, values, i, value);
+      values.push(value);
+    }
+  } catch (error) {
+    return { values, error: told(error) };
+  }
+  return { values };
+}
+
+function callAt(fn: Callable, args: unknown[], form: number, i: number): unknown {
+  if (form === 1) return fn(args[i]);
+  return form === SPREAD ? fn(...args[i] as unknown[]) : fn(...args.slice(i, i + form));
+}
+
+/** The rest of a chunk, whose calls give promises. */
+async function awaitChunk(
+  fn: Callable,
+  args: unknown[],
+  form: number,
+  told: Told,
+  values: unknown[],
+  at: number,
+  first: PromiseLike<unknown>,
+): Promise<ChunkResult> {
+  try {
+    values.push(await first);
+    for (let i = at + Math.abs(form); i < args.length; i += Math.abs(form)) {
+      const value = callAt(fn, args, form, i);
+      values.push(isThenable(value) ? await value : value);
+    }
+  } catch (error) {
+    return { values, error: told(error) };
+  }
+  return { values };
+}

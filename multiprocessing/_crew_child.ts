@@ -1,0 +1,80 @@
+/**
+ * What a worker of a crew runs that is a process; the far side of `_crew_processes.ts`.
+ *
+ * 1. It redeems the handle that it was started with, and calls `work` with a handle of its own. That call is answered when the worker
+ *    is to end, and holds the event loop open until then.
+ * 2. It gets letters, many in a message, and carries out one task after the other.
+ * 3. An answer is handed to the system before the next task begins: whatever that does to this process, the answer arrives.
+ *
+ * @module
+ */
+import { Bench } from "./_crew_bench.ts";
+import { BEGIN, LEARN, type Letter, TASK, type Task } from "./_crew_protocol.ts";
+import { AnswerWriter, type Bytes, codec, readLetters } from "./_crew_wire.ts";
+import { whoAmI } from "./_self.ts";
+import { type Handle, offer, redeem, type Remote } from "./_tree.ts";
+
+/** Runs a worker. `text` is the handle of its crew, as JSON. */
+export async function workInProcess(text: string): Promise<void> {
+  const crew = redeem(JSON.parse(text) as Handle);
+  const worker = new Worker(crew);
+  const own = offer({ call: (method, args) => worker.hear(method, args) });
+  await crew.call("work", [own.handle()]);
+}
+
+class Worker {
+  readonly #crew: Remote;
+  readonly #bench = new Bench(codec, `process ${whoAmI().job?.name} (${Deno.pid})`);
+  readonly #answers = new AnswerWriter();
+  #tasks: Task<Bytes>[] = [];
+  #working = false;
+
+  constructor(crew: Remote) {
+    this.#crew = crew;
+  }
+
+  hear(method: string, args: unknown[]): void {
+    if (method === "recall") return this.#giveBack();
+    for (const letter of readLetters(args[0] as Bytes)) this.#read(letter);
+    if (!this.#working) void this.#work();
+  }
+
+  #read(letter: Letter<Bytes>): void {
+    switch (letter[0]) {
+      case LEARN:
+        return this.#bench.learn(letter[1], letter[2]);
+      case TASK: {
+        const [, id, key, form, body] = letter;
+        return void this.#tasks.push({ id, key, form, body });
+      }
+      case BEGIN:
+        if (letter[1] !== 0) void this.#begin(letter[1], letter[2]!);
+    }
+  }
+
+  async #begin(key: number, body: Bytes): Promise<void> {
+    try {
+      await this.#bench.begin(key, body);
+    } catch (error) {
+      return this.#crew.tell("failed", [this.#bench.told(error)]);
+    }
+    this.#crew.tell("ready", []);
+  }
+
+  async #work(): Promise<void> {
+    this.#working = true;
+    for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift()) {
+      this.#answers.add(await this.#bench.perform(task));
+      this.#crew.tell("answers", [this.#answers.take()]);
+      await whoAmI().up?.flush();
+    }
+    this.#working = false;
+  }
+
+  /** Tasks that were not begun go back. */
+  #giveBack(): void {
+    const ids = this.#tasks.map(({ id }) => id);
+    this.#tasks = [];
+    this.#crew.tell("returned", [ids]);
+  }
+}

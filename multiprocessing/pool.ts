@@ -1,0 +1,645 @@
+/**
+ * Pools of workers: processes that run calls of exported functions, or threads with the same methods.
+ *
+ * | | |
+ * | --- | --- |
+ * | {@linkcode Pool} | workers that are processes |
+ * | {@linkcode ThreadPool} | the same methods on threads |
+ * | {@linkcode AsyncResult}, {@linkcode MapResult} | results that are on their way |
+ *
+ * Stands for Python's {@link https://docs.python.org/3.14/library/multiprocessing.html#module-multiprocessing.pool | multiprocessing.pool}.
+ *
+ * @example
+ * ```ts no-eval
+ * import { Pool } from "@batteries/concurrent/multiprocessing/pool";
+ *
+ * export function square(n: number): number {
+ *   return n * n;
+ * }
+ *
+ * if (import.meta.main) {
+ *   await using pool = new Pool({ processes: 4 });
+ *   console.log(await pool.map(square, [1, 2, 3])); // [1, 4, 9]
+ *   for await (const n of pool.imapUnordered(square, [4, 5, 6])) console.log(n);
+ * }
+ * ```
+ *
+ * @module
+ */
+import { refuse } from "../threading/_core/mod.ts";
+import { Crew, type Job, type Policy } from "./_crew.ts";
+import { ProcessTrade } from "./_crew_processes.ts";
+import { type AnyFunction, CALL, type ChunkResult, type Ending, SPREAD } from "./_crew_protocol.ts";
+import { type Ended, errorSoon } from "./_crew_receive.ts";
+import { ThreadTrade } from "./_crew_threads.ts";
+import type { Permissions } from "./_permissions.ts";
+import { WorkerLostError } from "./_pool_errors.ts";
+import { type ChunkEnded, ResultIterator } from "./_pool_iterator.ts";
+import {
+  AsyncResult,
+  type Callbacks,
+  expectChunks,
+  MapResult,
+  settle,
+  settleChunk,
+} from "./_pool_results.ts";
+import type { StartMethod } from "./context.ts";
+import { ProcessError } from "./errors.ts";
+
+export { AsyncResult, type Callbacks, MapResult } from "./_pool_results.ts";
+export { WorkerLostError } from "./_pool_errors.ts";
+export { PicklingError, TimeoutError, type WaitOptions } from "../threading/_core/mod.ts";
+export { ProcessError } from "./errors.ts";
+export type { Permissions } from "./_permissions.ts";
+export type { StartMethod } from "./context.ts";
+
+/** Options of {@linkcode ThreadPool}. */
+export interface ThreadPoolOptions {
+  /** How many workers there are; as many as the machine has processors by default. */
+  processes?: number;
+  /** An exported function that each worker calls first. When it throws, the pool is broken. */
+  // deno-lint-ignore no-explicit-any
+  initializer?: (...args: any[]) => unknown;
+  /** What the initializer is called with. */
+  initargs?: unknown[];
+}
+
+/** Options of {@linkcode Pool}. */
+export interface PoolOptions extends ThreadPoolOptions {
+  /** How many calls, or chunks of calls, a worker runs before another takes its place; for ever by default. */
+  maxtasksperchild?: number | null;
+  /** What `getContext` gives: how the workers start. */
+  context?: { getStartMethod(): StartMethod };
+  /** What the workers may do: as this process (`"inherit"`, the default), nothing (`"none"`), or what is listed; never more. */
+  permissions?: Permissions;
+}
+
+/** Options of `map` and `starmap`. */
+export interface ChunkOptions {
+  /** How many calls travel together; by default as many as give each worker four chunks. */
+  chunksize?: number;
+}
+
+/** An iterable, or an async one. */
+export type AnyIterable<T> = Iterable<T> | AsyncIterable<T>;
+
+/** Items that are read ahead of the results that are taken, at least. */
+const AHEAD = 1024;
+
+let pools = 0;
+
+/** The workers of a pool that nobody can use any more end when its calls are done. */
+const forgotten = new FinalizationRegistry<Crew<unknown>>((crew) => crew.close());
+
+/** Takes the place of the crew of processes, for a pool of another kind. */
+let crewOfNext: Crew<unknown> | undefined;
+
+/**
+ * Workers that run calls: processes, started when the pool is made.
+ *
+ * - `apply`, `map`, `starmap` wait for their results; `applyAsync`, `mapAsync`, `starmapAsync` give an {@linkcode AsyncResult} at once;
+ *   `imap` and `imapUnordered` give results one by one.
+ * - Functions are exported functions of any module, arguments and results are copied. What cannot travel fails alone.
+ * - A worker that dies (killed, out of memory, `Deno.exit`) fails the call that it ran with a {@linkcode WorkerLostError}, and is
+ *   replaced; other calls are not touched. A failing initializer breaks the pool: all its calls fail.
+ * - Calls that were begun keep the program alive until they have ended; an idle pool does not. Leaving an `await using` block
+ *   terminates the pool: close it and join it before, to wait for calls nobody awaits.
+ * - Workers are daemons: a call may not start processes itself. A `ProcessPoolExecutor` of `futures` lets it.
+ *
+ * Stands for Python's {@link https://docs.python.org/3.14/library/multiprocessing.html#multiprocessing.pool.Pool | multiprocessing.pool.Pool}.
+ *
+ * @example
+ * ```ts no-eval
+ * import { Pool } from "@batteries/concurrent/multiprocessing/pool";
+ *
+ * export function power(base: number, exponent: number): number {
+ *   return base ** exponent;
+ * }
+ *
+ * if (import.meta.main) {
+ *   const pool = new Pool({ processes: 2 });
+ *   console.log(await pool.apply(power, [2, 10])); // 1024
+ *   console.log(await pool.starmap(power, [[2, 3], [3, 2]])); // [8, 9]
+ *   pool.close();
+ *   await pool.join();
+ * }
+ * ```
+ */
+export class Pool implements AsyncDisposable {
+  readonly #crew: Crew<unknown>;
+  readonly #size: number;
+  /** Whether `close` was called. The crew is closed when all items have been read that were there before. */
+  #closed = false;
+  readonly #reading = new Set<object>();
+
+  static {
+    refuse(
+      Pool,
+      "a pool belongs to the thread that made it; make one in the other thread, or let a manager hold it",
+    );
+  }
+
+  /**
+   * Makes a pool and starts its workers.
+   *
+   * @param options Its options, or the number of workers.
+   * @throws {TypeError} When an option has the wrong type.
+   * @throws {RangeError} When `processes` or `maxtasksperchild` is not an integer of at least 1.
+   * @throws {PicklingError} When the initializer or its arguments cannot travel.
+   * @throws {ProcessError} In a daemon, and while a worker imports the module that makes the pool.
+   * @throws {Deno.errors.NotCapable} When a permission is missing.
+   */
+  constructor(options: number | PoolOptions = {}) {
+    const given = read(options);
+    this.#size = given.processes ?? navigator.hardwareConcurrency;
+    const crew = crewOfNext;
+    crewOfNext = undefined;
+    this.#crew = crew ?? processCrew(given, this.#size, new.target);
+    forgotten.register(this, this.#crew);
+  }
+
+  /**
+   * Calls a function in a worker and waits for its result.
+   *
+   * @param fn What to call: an exported function, or a static method of an exported class. It may be async.
+   * @param args What to call it with.
+   * @returns Its result.
+   * @throws {RangeError} When the pool was closed or terminated.
+   * @throws {PicklingError} When the function, an argument or the result cannot travel.
+   * @throws {WorkerLostError} When the worker died.
+   * @throws What the function throws.
+   */
+  async apply<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    args: A = [] as unknown[] as A,
+  ): Promise<Awaited<R>> {
+    return await this.#apply(fn, args, undefined, Pool.prototype.apply).get();
+  }
+
+  /**
+   * Has a function called in a worker, and gives the result that is on its way.
+   *
+   * @param fn What to call.
+   * @param args What to call it with.
+   * @param callbacks What to call when it has ended, in this thread.
+   * @returns Its result, later.
+   * @throws {RangeError} When the pool was closed or terminated.
+   * @throws {PicklingError} When the function or an argument cannot travel.
+   */
+  applyAsync<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    args: A = [] as unknown[] as A,
+    callbacks?: Callbacks<Awaited<R>>,
+  ): AsyncResult<Awaited<R>> {
+    return this.#apply(fn, args, callbacks, Pool.prototype.applyAsync);
+  }
+
+  #apply<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    args: A,
+    callbacks: Callbacks<Awaited<R>> | undefined,
+    door: AnyFunction,
+  ): AsyncResult<Awaited<R>> {
+    this.#mustRun();
+    if (!Array.isArray(args)) {
+      throw new TypeError(`Cannot call a function: args must be an array, got ${kindOf(args)}`);
+    }
+    const result = new AsyncResult<Awaited<R>>(checked(callbacks));
+    const ended = (ended: Ended) => settle(result as AsyncResult<unknown>, ended);
+    this.#crew.submit({ fn, form: CALL, ended }, args, door);
+    return result;
+  }
+
+  /**
+   * Calls a function for each item and waits for all results.
+   *
+   * @param fn What to call.
+   * @param iterable The items.
+   * @param options How many of them travel together.
+   * @returns The results, in the order of the items.
+   * @throws {RangeError} When the pool was closed or terminated.
+   * @throws {PicklingError} When the function, an item or a result cannot travel.
+   * @throws {WorkerLostError} When a worker died.
+   * @throws What the function throws: of several errors that of the first item, when all calls have ended.
+   */
+  async map<A, R>(
+    fn: (item: A) => R,
+    iterable: AnyIterable<A>,
+    options?: ChunkOptions,
+  ): Promise<Awaited<R>[]> {
+    const door = Pool.prototype.map;
+    return await this.#mapAll(fn, iterable, 1, options, door).get() as Awaited<R>[];
+  }
+
+  /**
+   * {@linkcode Pool.map} that gives the results, on their way, at once.
+   *
+   * @param fn What to call.
+   * @param iterable The items. A synchronous iterable is read at the call.
+   * @param options How many of them travel together, and what to call when all have ended.
+   * @returns The results, later.
+   * @throws {RangeError} When the pool was closed or terminated.
+   * @throws {PicklingError} When the function or an item cannot travel: nothing is called then.
+   */
+  mapAsync<A, R>(
+    fn: (item: A) => R,
+    iterable: AnyIterable<A>,
+    options?: ChunkOptions & Callbacks<Awaited<R>[]>,
+  ): MapResult<Awaited<R>> {
+    const door = Pool.prototype.mapAsync;
+    return this.#mapAll(fn, iterable, 1, options as MapOptions, door) as MapResult<Awaited<R>>;
+  }
+
+  /**
+   * {@linkcode Pool.map} for items that are lists of arguments.
+   *
+   * @param fn What to call.
+   * @param iterable The lists of arguments.
+   * @param options How many of them travel together.
+   * @returns The results, in the order of the lists.
+   * @throws As {@linkcode Pool.map}.
+   */
+  async starmap<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    iterable: AnyIterable<Readonly<A>>,
+    options?: ChunkOptions,
+  ): Promise<Awaited<R>[]> {
+    const door = Pool.prototype.starmap;
+    return await this.#mapAll(fn, iterable, SPREAD, options, door).get() as Awaited<R>[];
+  }
+
+  /**
+   * {@linkcode Pool.starmap} that gives the results, on their way, at once.
+   *
+   * @param fn What to call.
+   * @param iterable The lists of arguments.
+   * @param options How many of them travel together, and what to call when all have ended.
+   * @returns The results, later.
+   * @throws As {@linkcode Pool.mapAsync}.
+   */
+  starmapAsync<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    iterable: AnyIterable<Readonly<A>>,
+    options?: ChunkOptions & Callbacks<Awaited<R>[]>,
+  ): MapResult<Awaited<R>> {
+    const door = Pool.prototype.starmapAsync;
+    return this.#mapAll(fn, iterable, SPREAD, options as MapOptions, door) as MapResult<Awaited<R>>;
+  }
+
+  #mapAll(
+    fn: AnyFunction,
+    iterable: AnyIterable<unknown>,
+    form: number,
+    options: MapOptions | undefined,
+    door: AnyFunction,
+  ): MapResult<unknown> {
+    this.#mustRun();
+    const chunksize = chunksizeOf(options);
+    const callbacks = checked(options);
+    mustIterate(iterable);
+    const result = new MapResult<unknown>(callbacks);
+    if (Symbol.iterator in Object(iterable)) {
+      const items = Array.isArray(iterable) ? iterable : [...iterable as Iterable<unknown>];
+      this.#mapItems(result, fn, items, form, chunksize, door);
+      return result;
+    }
+    // Sent as soon as they have come.
+    this.#reading.add(result);
+    Array.fromAsync(iterable)
+      .then((items) => this.#mapItems(result, fn, items, form, chunksize, door))
+      .catch((error) => settle(result, { error }))
+      .finally(() => this.#read(result));
+    return result;
+  }
+
+  #mapItems(
+    result: MapResult<unknown>,
+    fn: AnyFunction,
+    items: unknown[],
+    form: number,
+    chunksize: number | undefined,
+    door: AnyFunction,
+  ): void {
+    const size = chunksize ?? Math.max(1, Math.ceil(items.length / (this.#size * 4)));
+    const lists = form === SPREAD ? items.map(listOf) : items;
+    expectChunks(result, Math.ceil(lists.length / size));
+    const jobs: Job<unknown>[] = [];
+    try {
+      for (let at = 0; at < lists.length; at += size) {
+        const chunk = at / size;
+        const ended = (ended: ChunkEnded) =>
+          settleChunk(result, chunk, ended.error ?? { value: ended.values });
+        jobs.push(this.#sendChunk(fn, lists.slice(at, at + size), form, ended, door));
+      }
+    } catch (error) {
+      for (const job of jobs) this.#crew.cancel(job);
+      throw error;
+    }
+  }
+
+  #sendChunk(
+    fn: AnyFunction,
+    items: unknown[],
+    form: number,
+    done: (ended: ChunkEnded) => void,
+    door: AnyFunction,
+  ): Job<unknown> {
+    const ended = (ended: Ended) => {
+      if ("error" in ended) return done({ values: [], error: ended });
+      const { values, error } = ended.value as ChunkResult;
+      if (error === undefined) return done({ values });
+      void errorSoon(error).then((error) => done({ values, error: { error } }));
+    };
+    return this.#crew.submit({ fn, form, ended }, items, door);
+  }
+
+  /**
+   * Calls a function for each item and gives the results one by one, in the order of the items. An error comes at its place, and the
+   * iterator can be asked for the next result all the same. Leaving the loop takes back the calls that were not begun.
+   *
+   * Items are read ahead of the results that are taken, but not without bound; once the pool is closed, to the end.
+   *
+   * @param fn What to call.
+   * @param iterable The items.
+   * @param options How many of them travel together; 1 by default.
+   * @returns The results.
+   * @throws {RangeError} When the pool was closed or terminated.
+   * @throws {PicklingError} When the function cannot travel.
+   */
+  imap<A, R>(
+    fn: (item: A) => R,
+    iterable: AnyIterable<A>,
+    options?: ChunkOptions,
+  ): AsyncIterableIterator<Awaited<R>> {
+    return this.#iterate(fn, iterable, options, true, Pool.prototype.imap);
+  }
+
+  /**
+   * {@linkcode Pool.imap} that gives each result as soon as it is there, in whatever order.
+   *
+   * @param fn What to call.
+   * @param iterable The items.
+   * @param options How many of them travel together; 1 by default.
+   * @returns The results.
+   * @throws As {@linkcode Pool.imap}.
+   */
+  imapUnordered<A, R>(
+    fn: (item: A) => R,
+    iterable: AnyIterable<A>,
+    options?: ChunkOptions,
+  ): AsyncIterableIterator<Awaited<R>> {
+    return this.#iterate(fn, iterable, options, false, Pool.prototype.imapUnordered);
+  }
+
+  #iterate(
+    fn: AnyFunction,
+    iterable: AnyIterable<unknown>,
+    options: ChunkOptions | undefined,
+    ordered: boolean,
+    door: AnyFunction,
+  ): AsyncIterableIterator<never> {
+    this.#mustRun();
+    const chunksize = chunksizeOf(options) ?? 1;
+    mustIterate(iterable);
+    this.#crew.mustKnow(fn, door);
+    const place = {};
+    this.#reading.add(place);
+    const results = new ResultIterator(iterable, {
+      chunksize,
+      ordered,
+      ahead: Math.max(AHEAD, this.#size * 4 * chunksize),
+      send: (chunk, done) => {
+        const job = this.#sendChunk(fn, chunk, 1, done, door);
+        return () => this.#crew.cancel(job);
+      },
+      read: () => this.#read(place),
+    });
+    if (this.#reading.has(place)) this.#hurries.set(place, () => results.hurry());
+    return results;
+  }
+
+  /** Called when all items of a call have been read, or nobody wants them any more. */
+  readonly #joiners: (() => void)[] = [];
+  /** How to have the items read that iterators have not read yet. */
+  readonly #hurries = new Map<object, () => void>();
+
+  /** All items of a call have been read. */
+  #read(place: object): void {
+    this.#reading.delete(place);
+    this.#hurries.delete(place);
+    if (this.#closed && this.#reading.size === 0) this.#crew.close();
+    for (const joiner of this.#joiners.splice(0)) joiner();
+  }
+
+  /** Takes no more calls. The workers end when those that it has are done. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#reading.size === 0) return this.#crew.close();
+    for (const hurry of [...this.#hurries.values()]) hurry();
+  }
+
+  /**
+   * Ends the workers at once, and with them all calls: their results fail with a {@linkcode ProcessError}. Threads cannot be ended: those
+   * of a {@linkcode ThreadPool} end when their current call does.
+   */
+  async terminate(): Promise<void> {
+    this.#closed = true;
+    this.#reading.clear();
+    this.#crew.end(
+      "terminate",
+      () => new ProcessError("Cannot finish the call: its pool was terminated"),
+    );
+    await this.#crew.join({ idle: true });
+  }
+
+  /**
+   * Waits until all workers have ended.
+   *
+   * @throws {RangeError} When the pool was neither closed nor terminated.
+   */
+  async join(): Promise<void> {
+    if (!this.#closed && this.#crew.state !== "broken") {
+      throw new RangeError("Cannot join the pool: it is running; close or terminate it first");
+    }
+    while (this.#reading.size > 0 && this.#crew.state === "open") {
+      await new Promise<void>((resolve) => this.#joiners.push(resolve));
+    }
+    await this.#crew.join();
+  }
+
+  /** Leaving an `await using` block: {@linkcode Pool.terminate}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.terminate();
+  }
+
+  #mustRun(): void {
+    if (this.#closed) {
+      throw new RangeError("Cannot call a function: the pool was closed or terminated");
+    }
+  }
+}
+
+/**
+ * {@linkcode Pool} on threads: they start at once and share what threads share, such as a `SharedArrayBuffer` and the locks of
+ * `threading`, but a call that does not end cannot be stopped.
+ *
+ * Stands for Python's {@link https://docs.python.org/3.14/library/multiprocessing.html#multiprocessing.pool.ThreadPool | multiprocessing.pool.ThreadPool}.
+ *
+ * @example
+ * ```ts no-eval
+ * import { ThreadPool } from "@batteries/concurrent/multiprocessing/pool";
+ *
+ * export function length(text: string): number {
+ *   return text.length;
+ * }
+ *
+ * if (import.meta.main) {
+ *   await using pool = new ThreadPool({ processes: 2 });
+ *   console.log(await pool.map(length, ["one", "three"])); // [3, 5]
+ * }
+ * ```
+ */
+export class ThreadPool extends Pool {
+  /**
+   * Makes a pool and starts its threads.
+   *
+   * @param options Its options, or the number of threads.
+   * @throws {TypeError} When an option has the wrong type.
+   * @throws {RangeError} When `processes` is not an integer of at least 1.
+   * @throws {PicklingError} When the initializer or its arguments cannot travel.
+   */
+  constructor(options: number | ThreadPoolOptions = {}) {
+    const { processes, initializer, initargs } = read(options);
+    crewOfNext = new Crew({
+      size: processes ?? navigator.hardwareConcurrency,
+      trade: new ThreadTrade(`ThreadPool-${++pools}`),
+      policy,
+      eager: true,
+      initializer,
+      initargs,
+      door: new.target as unknown as AnyFunction,
+    }) as Crew<unknown>;
+    super(options);
+  }
+}
+
+type MapOptions = ChunkOptions & Callbacks<unknown>;
+
+function processCrew(
+  { initializer, initargs, maxtasksperchild, context, permissions }: PoolOptions,
+  size: number,
+  door: unknown,
+): Crew<unknown> {
+  const trade = new ProcessTrade({
+    name: "PoolWorker",
+    daemon: true,
+    method: context?.getStartMethod(),
+    permissions,
+  });
+  return new Crew({
+    size,
+    trade,
+    policy,
+    eager: true,
+    maxTasks: maxtasksperchild ?? undefined,
+    initializer,
+    initargs,
+    door: door as AnyFunction,
+  }) as Crew<unknown>;
+}
+
+const policy: Policy = {
+  onDeath: "replace",
+  died: ({ pid, exitcode }: Ending, name: string) => {
+    const how = exitcode === undefined
+      ? "its thread ended itself"
+      : exitcode < 0
+      ? `process ${pid} was ended by signal ${-exitcode}`
+      : `process ${pid} ended with exit code ${exitcode}`;
+    return new WorkerLostError(`Cannot finish the call: ${name} is lost, ${how}`, pid, exitcode);
+  },
+  broken: (why) => new ProcessError(`The pool is broken. ${why.message}`, { cause: why }),
+};
+
+function read(options: number | PoolOptions): PoolOptions {
+  const given = typeof options === "number" ? { processes: options } : options;
+  const wrong = (what: string) => new TypeError(`Cannot make a pool: ${what}`);
+  if (typeof given !== "object" || given === null) {
+    throw wrong(`options must be a number or an object, got ${kindOf(options)}`);
+  }
+  const { processes, initializer, initargs, maxtasksperchild, context } = given;
+  atLeastOne(processes, "processes");
+  if (maxtasksperchild !== null) atLeastOne(maxtasksperchild, "maxtasksperchild");
+  if (initializer !== undefined && typeof initializer !== "function") {
+    throw wrong(`initializer must be a function, got ${kindOf(initializer)}`);
+  }
+  if (initargs !== undefined && !Array.isArray(initargs)) {
+    throw wrong(`initargs must be an array, got ${kindOf(initargs)}`);
+  }
+  if (context !== undefined && typeof context?.getStartMethod !== "function") {
+    throw wrong("context must be what getContext() gives");
+  }
+  return given;
+}
+
+function atLeastOne(value: unknown, name: string): void {
+  if (value === undefined) return;
+  if (typeof value !== "number") {
+    throw new TypeError(`Cannot make a pool: ${name} must be a number, got ${kindOf(value)}`);
+  }
+  if (!Number.isInteger(value) || value < 1) {
+    throw new RangeError(
+      `Cannot make a pool: ${name} must be an integer of at least 1, got ${value}`,
+    );
+  }
+}
+
+function chunksizeOf(options: ChunkOptions | undefined): number | undefined {
+  if (options === undefined) return undefined;
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(
+      `Cannot map: options must be an object such as { chunksize: 100 }, got ${kindOf(options)}`,
+    );
+  }
+  const { chunksize } = options;
+  if (chunksize === undefined) return undefined;
+  if (typeof chunksize !== "number") {
+    throw new TypeError(`Cannot map: chunksize must be a number, got ${kindOf(chunksize)}`);
+  }
+  if (!Number.isInteger(chunksize) || chunksize < 1) {
+    throw new RangeError(
+      `Cannot map: chunksize must be an integer of at least 1, got ${chunksize}`,
+    );
+  }
+  return chunksize;
+}
+
+function checked<T>(callbacks: Callbacks<T> | undefined): Callbacks<T> | undefined {
+  if (callbacks === undefined) return undefined;
+  const { callback, errorCallback } = callbacks;
+  for (const [name, fn] of Object.entries({ callback, errorCallback })) {
+    if (fn !== undefined && typeof fn !== "function") {
+      throw new TypeError(`Cannot call a function: ${name} must be a function, got ${kindOf(fn)}`);
+    }
+  }
+  return callbacks;
+}
+
+function mustIterate(iterable: unknown): void {
+  const object = Object(iterable);
+  if (iterable !== null && (Symbol.iterator in object || Symbol.asyncIterator in object)) return;
+  throw new TypeError(`Cannot map over ${kindOf(iterable)}: an iterable is needed`);
+}
+
+function listOf(item: unknown): unknown[] {
+  if (Array.isArray(item)) return item;
+  if (typeof item === "object" && item !== null && Symbol.iterator in item) {
+    return [...item as Iterable<unknown>];
+  }
+  throw new TypeError(`Cannot starmap: each item must be a list of arguments, got ${kindOf(item)}`);
+}
+
+function kindOf(value: unknown): string {
+  return value === null ? "null" : typeof value;
+}
