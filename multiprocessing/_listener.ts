@@ -7,7 +7,8 @@
  * Guarantees
  * - Each peer comes out of one `accept`, as a connection or as the error that its handshake ended with. An `accept` that times out or is
  *   aborted loses nobody.
- * - A handshake takes at most {@linkcode PATIENCE}. At most {@linkcode CROWD} peers are in hand, the others wait in the system's queue.
+ * - A handshake takes at most {@linkcode PATIENCE}. At most {@linkcode CROWD} peers are in hand (or the backlog, if that is more), the
+ *   others wait in the system's queue.
  * - Only `accept` and `wait` hold the event loop open.
  *
  * @module
@@ -32,7 +33,10 @@ export interface ListenerOptions {
   address?: Address;
   /** Left out: that of the address; without either `"AF_UNIX"`, and `"AF_INET"` on Windows. */
   family?: Family;
-  /** How many peers the system lets wait to be taken in. 1 by default, as in Python. Unix sockets do without. */
+  /**
+   * How many peers may at least wait for an `accept`. There is room for 256 anyway: a peer whom the system forgets in a queue that is
+   * too short would wait for ever.
+   */
   backlog?: number;
   /** The key that peers have to know, and have to be shown to be known here. Without it anybody is let in. */
   authkey?: Uint8Array;
@@ -58,6 +62,9 @@ interface Accepting {
   resolve(arrival: Arrival): void;
   reject(error: unknown): void;
 }
+
+/** Paths of listeners that are closed and that Deno still has. */
+const leaving = new Set<string>();
 
 type Socket = Deno.TcpConn | Deno.UnixConn;
 
@@ -85,6 +92,7 @@ export class Listener implements Disposable, Waitable {
   /** The private folder of a socket that we named ourselves. */
   readonly #folder: string | undefined;
   readonly #authkey: Uint8Array | null;
+  readonly #crowd: number;
   readonly #ended: () => void;
   #lastAccepted: Address | null = null;
   readonly #arrivals = new Fifo<Arrival>();
@@ -111,7 +119,7 @@ export class Listener implements Disposable, Waitable {
         }`,
       );
     }
-    const { address, backlog = 1, authkey } = options;
+    const { address, backlog = CROWD, authkey } = options;
     const family = familyOf(address, options.family, act);
     if (typeof backlog !== "number") {
       throw new TypeError(`Cannot ${act}: backlog must be a number, got ${typeof backlog}`);
@@ -120,10 +128,11 @@ export class Listener implements Disposable, Waitable {
       throw new RangeError(`Cannot ${act}: backlog must be a whole number, got ${backlog}`);
     }
     this.#authkey = keyOf(authkey, act);
+    this.#crowd = Math.max(backlog, CROWD);
     if (family === "AF_INET") {
       const { hostname, port } = address as { hostname: string; port: number } ??
         { hostname: "127.0.0.1", port: 0 };
-      const listener = Deno.listen({ hostname, port, tcpBacklog: Math.max(backlog, 1) });
+      const listener = Deno.listen({ hostname, port, tcpBacklog: this.#crowd });
       this.#listener = listener;
       this.#address = { hostname: listener.addr.hostname, port: listener.addr.port };
     } else {
@@ -131,6 +140,7 @@ export class Listener implements Disposable, Waitable {
         ? Deno.makeTempDirSync({ prefix: "listener-" })
         : undefined;
       const path = address as string | undefined ?? `${this.#folder}/socket`;
+      if (leaving.has(path)) throw stillThere(path);
       try {
         this.#listener = Deno.listen({ transport: "unix", path });
       } catch (error) {
@@ -174,14 +184,14 @@ export class Listener implements Disposable, Waitable {
 
   /**
    * Stops listening, as leaving its `using` block does. Peers that were not accepted are turned away, the socket's file is removed.
-   * Closing twice does nothing. A port is free again once the event loop has come round.
+   * Closing twice does nothing. The address is free again once the event loop has come round.
    */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#ended();
     this.#listener.close();
-    if (this.#folder !== undefined) Deno.removeSync(this.#folder, { recursive: true });
+    this.#removeFile();
     for (const channel of this.#greeted) channel.close();
     for (const { channel } of this.#arrivals.drain()) channel?.close();
     for (const { reject } of this.#accepting.drain()) reject(listenerClosed());
@@ -249,6 +259,24 @@ export class Listener implements Disposable, Waitable {
     });
   }
 
+  /**
+   * Deno removes the file as well, when the accept that was under way has ended: by its path, whoever has it by then. So nobody in this
+   * process may have it.
+   */
+  #removeFile(): void {
+    const path = this.#address;
+    if (this.#folder !== undefined) {
+      Deno.removeSync(this.#folder, { recursive: true });
+    } else if (typeof path === "string" && !path.startsWith("\0")) {
+      if (this.#isTaking) leaving.add(path);
+      try {
+        Deno.removeSync(path);
+      } catch {
+        // Somebody else has removed it, or Deno.
+      }
+    }
+  }
+
   /** The event loop waits for peers while somebody does. */
   #hold(): void {
     if (this.#isClosed) return;
@@ -261,7 +289,7 @@ export class Listener implements Disposable, Waitable {
     if (this.#isTaking) return;
     this.#isTaking = true;
     try {
-      while (!this.#isClosed && this.#greeted.size + this.#arrivals.length < CROWD) {
+      while (!this.#isClosed && this.#greeted.size + this.#arrivals.length < this.#crowd) {
         const taking = this.#listener.accept();
         this.#hold();
         const socket = await taking as Socket;
@@ -272,6 +300,7 @@ export class Listener implements Disposable, Waitable {
       if (!this.#isClosed) this.#arrive({ channel: undefined, error, peer: "" });
     }
     this.#isTaking = false;
+    if (this.#isClosed && typeof this.#address === "string") leaving.delete(this.#address);
   }
 
   /** Shakes hands. */
@@ -465,6 +494,12 @@ function addressOf(addr: Deno.Addr): Address {
 
 function show(address: Address): string {
   return typeof address === "string" ? address : `${address.hostname}:${address.port}`;
+}
+
+function stillThere(path: string): Error {
+  return new Deno.errors.AddrInUse(
+    `Cannot listen at ${path}: a listener there was closed in this very turn of the event loop; let it come round`,
+  );
 }
 
 function listenerClosed(): Error {
