@@ -4,7 +4,7 @@
  * | for | there is |
  * | --- | -------- |
  * | running a function in a process of its own | {@linkcode Process} |
- * | messages between processes | {@linkcode Pipe}; `Listener` and `Client` in `./multiprocessing/connection` |
+ * | messages between processes | {@linkcode Pipe}, {@linkcode Queue}; `Listener` and `Client` in `./multiprocessing/connection` |
  *
  * The other process imports the module that exports the function, with `import.meta.main` false there; so a script that starts
  * processes when it is run guards that with `if (import.meta.main)`.
@@ -33,25 +33,36 @@
  *
  * @module
  */
-export {
-  activeChildren,
-  cpuCount,
-  currentProcess,
-  freezeSupport,
-  parentProcess,
-  type Permissions,
-  Process,
-  type ProcessOptions,
-  type Sentinel,
-} from "./process.ts";
-export { Connection, Pipe } from "./_connection.ts";
-export { getLogger, type Logger, type LogLevel, logToStderr } from "./logging.ts";
-export {
-  AuthenticationError,
-  BufferTooShort,
-  EOFError,
-  ProcessError,
-  TimeoutError,
-} from "./errors.ts";
-export { getState, PicklingError, setState, task } from "../threading/_core/mod.ts";
-export type { WaitOptions } from "../threading/_core/mod.ts";
+import { type ContextMethods, contextOf, type StartMethod } from "./context.ts";
+import * as names from "./_exports.ts";
+
+export * from "./_exports.ts";
+
+/** All of `multiprocessing`, with one start method: what {@linkcode getContext} gives. */
+export type Context =
+  & Omit<typeof names, keyof ContextMethods>
+  & ContextMethods
+  & { getContext(method?: StartMethod): Context };
+
+/**
+ * All of `multiprocessing`, with `method` as its start method: `getContext("forkserver").Process` starts that way, whatever
+ * `setStartMethod` has said. Without `method`, with the one that holds now.
+ *
+ * Stands for `multiprocessing.get_context`.
+ *
+ * @throws {RangeError} When there is no such method here; `"fork"` above all, which copies a running program.
+ *
+ * @example
+ * ```ts
+ * import { getContext } from "@batteries/concurrent/multiprocessing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const context = getContext("forkserver");
+ * assertEquals(context.getStartMethod(), "forkserver");
+ * ```
+ */
+export function getContext(method?: StartMethod): Context {
+  return contextOf(all, method) as Context;
+}
+
+const all = { ...names, getContext };

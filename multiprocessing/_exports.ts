@@ -1,0 +1,48 @@
+/**
+ * What `mod.ts` and every context offer, but `getContext`.
+ *
+ * @module
+ */
+export {
+  activeChildren,
+  cpuCount,
+  currentProcess,
+  freezeSupport,
+  parentProcess,
+  type Permissions,
+  Process,
+  type ProcessOptions,
+  type Sentinel,
+} from "./process.ts";
+export {
+  getAllStartMethods,
+  getStartMethod,
+  type GetStartMethodOptions,
+  setExecutable,
+  setForkserverPreload,
+  setStartMethod,
+  type SetStartMethodOptions,
+  type StartMethod,
+} from "./context.ts";
+export { Connection, Pipe } from "./_connection.ts";
+export { JoinableQueue, Queue, SimpleQueue } from "./queues.ts";
+export {
+  Barrier,
+  type BarrierOptions,
+  BoundedSemaphore,
+  Condition,
+  Event,
+  Lock,
+  RLock,
+  Semaphore,
+} from "./synchronize.ts";
+export { getLogger, type Logger, type LogLevel, logToStderr } from "./logging.ts";
+export {
+  AuthenticationError,
+  BufferTooShort,
+  EOFError,
+  ProcessError,
+  TimeoutError,
+} from "./errors.ts";
+export { getState, PicklingError, setState, task } from "../threading/_core/mod.ts";
+export type { WaitOptions } from "../threading/_core/mod.ts";
