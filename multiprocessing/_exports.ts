@@ -15,6 +15,7 @@ export {
   type Sentinel,
 } from "./process.ts";
 export {
+  type ContextMethods,
   getAllStartMethods,
   getStartMethod,
   type GetStartMethodOptions,
@@ -25,6 +26,7 @@ export {
   type StartMethod,
 } from "./context.ts";
 export { Connection, Pipe } from "./_connection.ts";
+export { ready, type Waitable } from "./_ready.ts";
 export { JoinableQueue, Queue, SimpleQueue } from "./queues.ts";
 export {
   Barrier,
@@ -45,4 +47,4 @@ export {
   TimeoutError,
 } from "./errors.ts";
 export { getState, PicklingError, setState, task } from "../threading/_core/mod.ts";
-export type { WaitOptions } from "../threading/_core/mod.ts";
+export type { AcquireOptions, Limit, WaitOptions } from "../threading/_core/mod.ts";
