@@ -114,7 +114,6 @@ export class SocketLink implements Link {
     } catch {
       // Closed already, by the runtime.
     }
-    this.#ended.resolve();
   }
 
   async #write(): Promise<void> {
@@ -161,6 +160,7 @@ export class SocketLink implements Link {
       // Reset, or closed here.
     }
     this.close();
+    this.#ended.resolve();
   }
 }
 

@@ -66,14 +66,14 @@ export class Child {
     process.unref();
     this.#holdables.add(process).add(door);
     const status = statusOf(process);
-    status.finally(() => door.lastCall());
+    const asked = status.finally(() => door.lastCall());
     this.ended = this.#end.promise;
     living.add(this);
     (async () => {
       this.link = await door.welcome(number);
       this.#holdables.delete(door);
       if (this.link !== undefined) this.#add(this.link);
-      const code = await status;
+      const code = await asked;
       await this.link?.ended;
       living.delete(this);
       this.#over(code);
@@ -231,6 +231,7 @@ class Door {
         const token = await this.#firstFrame(link, number);
         if (token === this.#token) return link;
         link.close();
+        await link.ended;
         if (this.#knocked !== undefined && token === OVER) return undefined;
       }
     } catch {
@@ -244,9 +245,12 @@ class Door {
   /** The first frame of a link, as text; `undefined` when it ends before. What comes behind it goes to the tree already. */
   #firstFrame(link: Link, number: number): Promise<string | undefined> {
     return new Promise((resolve) => {
+      // Whoever comes says so at once.
+      link.ref();
       link.open((frame) => {
         const text = new TextDecoder().decode(frame);
         if (text === this.#token) attach(number, link);
+        link.unref();
         resolve(text);
       });
       link.ended.then(() => resolve(undefined));
@@ -262,6 +266,7 @@ class Door {
     try {
       this.#knocked = await Deno.connect({ transport: "unix", path: `${this.#folder}/link` });
       const link = new SocketLink(this.#knocked);
+      link.ref();
       link.send(new TextEncoder().encode(OVER));
       await link.ended;
     } catch (error) {
