@@ -82,7 +82,7 @@ export class SocketLink implements Link {
   push(): void {
     this.#scheduled = false;
     if (this.#writing !== undefined || this.#queue.length === 0) return;
-    this.#writing = this.#write().finally(() => this.#writing = undefined);
+    this.#writing = this.#write();
   }
 
   async flush(): Promise<void> {
@@ -126,6 +126,9 @@ export class SocketLink implements Link {
     } catch {
       // The other side is gone: reading tells.
       this.#queue = [];
+    } finally {
+      // In one turn with the last look at the queue: what is sent from now on is written by a push of its own.
+      this.#writing = undefined;
     }
   }
 
