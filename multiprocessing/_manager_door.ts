@@ -1,0 +1,178 @@
+/**
+ * The door of a manager's server: who may come in, and how a client knocks.
+ *
+ * 1. The client says, in one byte, which key it has: the authkey, or a pass, which the server makes of the authkey and its own name and
+ *    which goes along with proxies. A pass opens this one server to whoever was given a proxy. It does not tell the authkey, and with it
+ *    nothing can be created or shut down.
+ * 2. Each side has the other prove that it knows the key (`_auth.ts`).
+ * 3. From then on both speak over a link. Each side waits for the other in every step, so no byte of the link is read too early.
+ *
+ * Guarantees
+ * - Before a peer has proved itself, a few fixed messages of bounded size are received from it, and nothing is decoded.
+ * - A peer has {@linkcode PATIENCE} for this, and {@linkcode MOST} may be at it at once: with one more the oldest is dropped. So nobody
+ *   keeps others out by knocking and waiting.
+ *
+ * @module
+ */
+import { answerChallenge, type ByteChannel, deliverChallenge } from "./_auth.ts";
+import { SocketChannel } from "./_channel_socket.ts";
+import { type Link, SocketLink } from "./_link.ts";
+import type { ManagerAddress } from "./_manager_hold.ts";
+import { AuthenticationError } from "./errors.ts";
+
+/** Milliseconds that a handshake may take. */
+const PATIENCE = 10_000;
+/** Handshakes at once. */
+const MOST = 128;
+
+/** What a client proves itself with. */
+export interface Key {
+  readonly kind: "authkey" | "pass";
+  readonly bytes: Uint8Array;
+}
+
+/** The first byte of a client. */
+const KINDS = ["authkey", "pass"] as const;
+
+type Conn = Deno.TcpConn | Deno.UnixConn;
+
+/** The key that goes along with the proxies of one server. */
+export async function passOf(authkey: Uint8Array, server: string): Promise<Uint8Array> {
+  // HMAC fills a short key up with zeros, so a zero is the same key as none, which Web Crypto refuses.
+  const raw = authkey.length === 0 ? new Uint8Array(1) : new Uint8Array(authkey);
+  const key = await crypto.subtle.importKey(
+    "raw",
+    raw,
+    { name: "HMAC", hash: "SHA-256" },
+    false,
+    ["sign"],
+  );
+  const text = new TextEncoder().encode(`proxies of manager ${server}`);
+  return new Uint8Array(await crypto.subtle.sign("HMAC", key, text));
+}
+
+/** Where a server listens. */
+export function listenAt(address: ManagerAddress): Deno.Listener<Conn> {
+  return typeof address === "string"
+    ? Deno.listen({ transport: "unix", path: address })
+    : Deno.listen({ hostname: address.hostname, port: address.port });
+}
+
+/** The address that clients use. */
+export function addressOf(listener: Deno.Listener): ManagerAddress {
+  const addr = listener.addr as Deno.NetAddr | Deno.UnixAddr;
+  return "path" in addr ? addr.path : { hostname: addr.hostname, port: addr.port };
+}
+
+/**
+ * Connects to a server.
+ *
+ * @throws {AuthenticationError} when the keys differ.
+ * @throws What `Deno.connect` throws when nobody listens there.
+ */
+export async function knock(address: ManagerAddress, key: Key): Promise<Link> {
+  const conn = typeof address === "string"
+    ? await Deno.connect({ transport: "unix", path: address })
+    : await Deno.connect({ hostname: address.hostname, port: address.port });
+  const channel = new SocketChannel(conn);
+  return await inTime(channel, async () => {
+    const bytes = bytesOf(channel);
+    await bytes.sendBytes(Uint8Array.of(KINDS.indexOf(key.kind)));
+    await answerChallenge(bytes, key.bytes);
+    await deliverChallenge(bytes, key.bytes);
+    return linkOver(conn);
+  });
+}
+
+/** Lets clients in. */
+export class Door {
+  readonly #listener: Deno.Listener<Conn>;
+  readonly #keyOf: (kind: Key["kind"]) => Uint8Array;
+  readonly #admit: (link: Link, kind: Key["kind"]) => void;
+  /** Who is at the handshake, the oldest first. */
+  readonly #knocking = new Set<SocketChannel>();
+  #closed = false;
+
+  /** Opens the door; `admit` gets the link of each client that has proved itself. */
+  constructor(
+    listener: Deno.Listener<Conn>,
+    keyOf: (kind: Key["kind"]) => Uint8Array,
+    admit: (link: Link, kind: Key["kind"]) => void,
+  ) {
+    this.#listener = listener;
+    this.#keyOf = keyOf;
+    this.#admit = admit;
+    this.#accept();
+  }
+
+  /** Lets nobody in any more. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#listener.close();
+    for (const channel of this.#knocking) channel.close();
+  }
+
+  async #accept(): Promise<void> {
+    while (!this.#closed) {
+      let conn: Conn;
+      try {
+        conn = await this.#listener.accept();
+      } catch (error) {
+        // Otherwise a peer that was gone before it was accepted, or too many open files: others may have more luck.
+        if (this.#closed || error instanceof Deno.errors.BadResource) return;
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        continue;
+      }
+      this.#greet(conn);
+    }
+  }
+
+  async #greet(conn: Conn): Promise<void> {
+    const channel = new SocketChannel(conn);
+    const [oldest] = this.#knocking;
+    if (this.#knocking.size >= MOST) oldest.close();
+    this.#knocking.add(channel);
+    try {
+      const kind = await inTime(channel, async () => {
+        const bytes = bytesOf(channel);
+        const kind = KINDS[(await channel.receive(1))[0]];
+        if (kind === undefined) throw new AuthenticationError("Cannot accept: not a client");
+        const key = this.#keyOf(kind);
+        await deliverChallenge(bytes, key);
+        await answerChallenge(bytes, key);
+        return kind;
+      });
+      this.#admit(linkOver(conn), kind);
+    } catch {
+      // A stranger, or somebody with another key, who has been told.
+    } finally {
+      this.#knocking.delete(channel);
+    }
+  }
+}
+
+function bytesOf(channel: SocketChannel): ByteChannel {
+  return {
+    sendBytes: (bytes) => channel.send(bytes),
+    recvBytes: (longest = Infinity) => channel.receive(longest),
+  };
+}
+
+/** The conversation, or its end: the channel is closed when it fails or lasts too long. */
+async function inTime<R>(channel: SocketChannel, talk: () => Promise<R>): Promise<R> {
+  const timer = setTimeout(() => channel.close(), PATIENCE);
+  try {
+    return await talk();
+  } catch (error) {
+    channel.close();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function linkOver(conn: Conn): Link {
+  if ("setNoDelay" in conn) conn.setNoDelay(true);
+  return new SocketLink(conn);
+}

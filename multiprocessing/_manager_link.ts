@@ -1,0 +1,378 @@
+/**
+ * A client's link to a manager's server: calls and their answers, and what the client holds there.
+ *
+ * There is one for all proxies of a server that are in this thread. Calls are numbered; they are begun in the order in which they were
+ * made and answered in any.
+ *
+ * Guarantees
+ * - Every call is answered: by the server, or with an `EOFError` when it ends or is shut down.
+ * - Only calls that wait for their answer keep the event loop going.
+ * - References are counted where they live. The server counts each that it sends, and this side how many it has received; when the last
+ *   proxy goes, that many are given back. One that is on its way at that moment is not among them, so it does not hang on the count of
+ *   another.
+ * - A link that holds nothing closes.
+ *
+ * @module
+ */
+import {
+  decode,
+  decodeError,
+  encode,
+  nameIt,
+  type Parcel,
+  registerError,
+} from "../threading/_core/mod.ts";
+import { readU32 } from "./_link.ts";
+import type { Link } from "./_link.ts";
+import { type Key, knock, passOf } from "./_manager_door.ts";
+import {
+  type CallHow,
+  type Destination,
+  destinationNow,
+  encodeTo,
+  type Hold,
+  type ManagerAddress,
+  type Token,
+  type Travel,
+} from "./_manager_hold.ts";
+import {
+  bodyOf,
+  callFrame,
+  CANCEL,
+  ERROR,
+  frameOf,
+  HELLO,
+  type Hello,
+  NO_SIGNAL,
+  readHello,
+  REDEEM,
+  releaseFrame,
+  RESULT,
+  ticketFrame,
+  TRANSIT,
+} from "./_manager_wire.ts";
+import { EOFError } from "./errors.ts";
+
+interface Call {
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** Links of this thread by server, the latest of each. */
+const links = new Map<string, ManagerLink>();
+/** Links of this thread by session. */
+const sessions = new Map<string, ManagerLink>();
+
+/** The hold on the object of a proxy that came in: over the link that it came by, over one that is there, or over a new one. */
+export function holdOn({ token, session, way }: Travel, authkey: () => Uint8Array): Hold {
+  const link = session === undefined ? links.get(token.server) : sessions.get(session);
+  if (link !== undefined) return link.hold(token, way?.ticket);
+  if (way === undefined) return ManagerLink.nowhere(token.server).hold(token, undefined);
+  const key: Key = way.pass === undefined
+    ? { kind: "authkey", bytes: authkey() }
+    : { kind: "pass", bytes: way.pass };
+  return ManagerLink.toward(token.server, way.address, key).hold(token, way.ticket);
+}
+
+/** Lets go of a server that was shut down. */
+export function closeLinksTo(server: string): void {
+  links.get(server)?.end("the manager was shut down");
+}
+
+/** See the head of this file. */
+export class ManagerLink implements Destination {
+  readonly address: ManagerAddress;
+  #server: string;
+  #link: Link | undefined;
+  /** What was sent before there was a link. */
+  #early: Uint8Array[][] = [];
+  #failure: ((act: string) => Error) | undefined;
+  #pass: Uint8Array | undefined;
+  #session = "";
+  readonly #calls = new Map<number, Call>();
+  #lastCall = 0;
+  readonly #holds = new Map<number, FarHold>();
+  /** Managers that use it. */
+  #managers = 0;
+  #hello: ((hello: Hello) => void) | undefined;
+
+  private constructor(server: string, address: ManagerAddress) {
+    this.#server = server;
+    this.address = address;
+  }
+
+  /** A link whose client may do everything, for a manager, which is to {@linkcode ManagerLink.leave} it. */
+  static async connect(address: ManagerAddress, authkey: Uint8Array): Promise<ManagerLink> {
+    const link = new ManagerLink("", address);
+    link.#managers = 1;
+    await link.#open({ kind: "authkey", bytes: authkey });
+    links.set(link.#server, link);
+    return link;
+  }
+
+  /** A link for a proxy that came in. It can be used at once; whether it can be had, its calls will tell. */
+  static toward(server: string, address: ManagerAddress, key: Key): ManagerLink {
+    const link = new ManagerLink(server, address);
+    links.set(server, link);
+    link.#open(key).catch((error) => link.#fail(() => error));
+    return link;
+  }
+
+  /** For a proxy that says no way. */
+  static nowhere(server: string): ManagerLink {
+    const link = new ManagerLink(server, "");
+    link.#fail((act) =>
+      new EOFError(
+        `Cannot ${act}: this process is not connected to the manager that has the object`,
+      )
+    );
+    return link;
+  }
+
+  /** The server. */
+  get server(): string {
+    return this.#server;
+  }
+
+  /** Others on the network may read what goes there. */
+  get open(): boolean {
+    return typeof this.address !== "string";
+  }
+
+  /** What proxies take along, so that their receivers get in. */
+  get pass(): Uint8Array | undefined {
+    return this.#pass;
+  }
+
+  async #open(key: Key): Promise<void> {
+    const link = await knock(this.address, key);
+    const hello = Promise.withResolvers<Hello>();
+    this.#hello = hello.resolve;
+    link.open((frame) => this.#receive(frame));
+    link.ref();
+    link.ended.then(() => {
+      this.end("its server has ended");
+      hello.reject(this.#failure!("connect to the manager"));
+    });
+    const { server, session } = await hello.promise;
+    const pass = key.kind === "pass" ? key.bytes : await passOf(key.bytes, server);
+    link.unref();
+    if (this.#failure !== undefined) return link.close();
+    if (this.#server !== "" && server !== this.#server) {
+      link.close();
+      throw new EOFError(
+        "Cannot reach the object of a proxy: its manager has ended, and another one serves at the same address",
+      );
+    }
+    this.#server = server;
+    this.#session = session;
+    sessions.set(session, this);
+    this.#pass = pass;
+    this.#link = link;
+    if (this.#calls.size > 0) link.ref();
+    for (const parts of this.#early.splice(0)) link.send(...parts);
+    this.#closeIfIdle();
+  }
+
+  #send(parts: Uint8Array[]): void {
+    if (this.#link !== undefined) this.#link.send(...parts);
+    else if (this.#failure === undefined) this.#early.push(parts);
+  }
+
+  /** Calls a method of an object there; object 0 is the server. Begun before this returns. */
+  call(
+    object: number,
+    what: string,
+    name: string,
+    args: readonly unknown[],
+    how: CallHow = {},
+  ): Promise<unknown> {
+    const act = `call ${what}`;
+    if (this.#failure !== undefined) return Promise.reject(this.#failure(act));
+    const { signal, signalAt = NO_SIGNAL, exact = false } = how;
+    let call: number;
+    try {
+      const body = encodeTo(this, () => encode(args, `${act} with`, this.call, { root: "args" }));
+      call = this.#number();
+      this.#send(callFrame(call, object, name, signalAt, body));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return new Promise((resolve, reject) => {
+      const giveUp = () => {
+        this.#send(frameOf(CANCEL, call));
+        if (!exact && this.#take(call) !== undefined) reject(signal!.reason);
+      };
+      const settled = <T>(settle: (value: T) => void) => (value: T) => {
+        signal?.removeEventListener("abort", giveUp);
+        settle(value);
+      };
+      if (signal === undefined) this.#calls.set(call, { resolve, reject });
+      else {
+        signal.addEventListener("abort", giveUp, { once: true });
+        this.#calls.set(call, {
+          resolve: settled(resolve),
+          // The server knows only that it was cancelled; the caller's reason need not travel.
+          reject: settled((error) =>
+            reject(error instanceof CancelledByCaller ? signal.reason : error)
+          ),
+        });
+      }
+      if (this.#calls.size === 1) this.#link?.ref();
+    });
+  }
+
+  #number(): number {
+    do this.#lastCall = (this.#lastCall + 1) >>> 0; while (this.#calls.has(this.#lastCall));
+    return this.#lastCall;
+  }
+
+  /** The call of that number, which is over. */
+  #take(number: number): Call | undefined {
+    const call = this.#calls.get(number);
+    if (call === undefined) return undefined;
+    this.#calls.delete(number);
+    if (this.#calls.size === 0) {
+      this.#link?.unref();
+      this.#closeIfIdle();
+    }
+    return call;
+  }
+
+  #receive(frame: Uint8Array<ArrayBuffer>): void {
+    const tag = frame[0];
+    if (tag === HELLO) return this.#hello?.(readHello(frame));
+    if (tag === RESULT) this.#result(readU32(frame, 1), decode(bodyOf(frame)));
+    else if (tag === ERROR) this.#error(readU32(frame, 1), bodyOf(frame));
+  }
+
+  async #result(number: number, value: Promise<unknown>): Promise<void> {
+    let result: unknown;
+    try {
+      // Decoded also when nobody wants it any more: references in it are given back when they are collected.
+      result = await value;
+    } catch (error) {
+      return this.#take(number)?.reject(error);
+    }
+    this.#take(number)?.resolve(result);
+  }
+
+  async #error(number: number, body: Uint8Array): Promise<void> {
+    let error: unknown;
+    try {
+      error = await decodeError(await decode(body) as Parcel);
+    } catch (failure) {
+      error = failure;
+    }
+    this.#take(number)?.reject(error);
+  }
+
+  /** This thread's hold on an object there. `ticket`: the reference was on its way under it; without one the server has counted it. */
+  hold(token: Token, ticket: string | undefined): Hold {
+    let hold = this.#holds.get(token.object);
+    if (hold === undefined) this.#holds.set(token.object, hold = new FarHold(this, token));
+    hold.received++;
+    if (ticket !== undefined) this.#send(ticketFrame(REDEEM, token.object, ticket));
+    return hold;
+  }
+
+  /** Announces that a reference is on its way. */
+  announce(object: number, ticket: string): void {
+    this.#send(ticketFrame(TRANSIT, object, ticket));
+  }
+
+  /** Gives references back. */
+  release(hold: FarHold): void {
+    const { object } = hold.token;
+    if (this.#holds.get(object) !== hold) return;
+    this.#holds.delete(object);
+    this.#send(releaseFrame(object, hold.received));
+    this.#closeIfIdle();
+  }
+
+  /** One more manager uses it. */
+  enter(): void {
+    this.#managers++;
+  }
+
+  /** One manager less. */
+  leave(): void {
+    this.#managers--;
+    this.#closeIfIdle();
+  }
+
+  #closeIfIdle(): void {
+    if (this.#managers > 0 || this.#holds.size > 0 || this.#calls.size > 0) return;
+    const link = this.#link;
+    if (link === undefined) return;
+    // What was sent last may have to reach the server: a reference on its way, say.
+    link.flush().then(() => {
+      if (this.#managers + this.#holds.size + this.#calls.size === 0) {
+        this.end("it holds nothing there any more");
+      }
+    });
+  }
+
+  /** Ends the link; `why` follows "Cannot call it: ". */
+  end(why: string): void {
+    this.#fail((act) => new EOFError(`Cannot ${act}: ${why}`));
+  }
+
+  #fail(failure: (act: string) => Error): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = failure;
+    if (links.get(this.#server) === this) links.delete(this.#server);
+    sessions.delete(this.#session);
+    this.#early = [];
+    const calls = [...this.#calls.values()];
+    this.#calls.clear();
+    this.#link?.close();
+    for (const { reject } of calls) reject(failure("finish the call"));
+  }
+}
+
+/** What the server answers a call that its caller gave up and that had not taken anything. */
+export class CancelledByCaller extends Error {
+  static {
+    nameIt(this, "CancelledByCaller");
+  }
+}
+
+registerError(CancelledByCaller, import.meta.url);
+
+/** A hold on an object of another process, or of another thread. */
+class FarHold implements Hold {
+  readonly token: Token;
+  readonly #link: ManagerLink;
+  #proxies = 0;
+  /** References that came here. */
+  received = 0;
+
+  constructor(link: ManagerLink, token: Token) {
+    this.#link = link;
+    this.token = token;
+  }
+
+  call(name: string, args: readonly unknown[], how?: CallHow): Promise<unknown> {
+    const { object, typeid } = this.token;
+    return this.#link.call(object, `${typeid}.${name}`, name, args, how);
+  }
+
+  travel(): Travel {
+    const to = destinationNow();
+    const link = this.#link;
+    if (to?.server === link.server) return { token: this.token };
+    const ticket = crypto.randomUUID();
+    link.announce(this.token.object, ticket);
+    const pass = to?.open === true ? undefined : link.pass;
+    return { token: this.token, way: { address: link.address, ticket, pass } };
+  }
+
+  take(): void {
+    this.#proxies++;
+  }
+
+  drop(): void {
+    if (--this.#proxies === 0) this.#link.release(this);
+  }
+}
