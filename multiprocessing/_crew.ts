@@ -5,10 +5,10 @@
  * one, in the order in which they were submitted; a worker runs one after the other, and its answers are handed to the tasks' owners.
  *
  * **How far ahead tasks are sent.** A worker that has a task in hand is sent another only if what it has will be done within
- * {@linkcode AHEAD} milliseconds, going by the longest recent runs of each function. So tiny tasks follow each other without a pause,
- * and nothing is sent behind a task that takes its time, or that was never seen to end. When it takes longer than expected all the
- * same, and another worker has nothing to do, the tasks behind it are called back (`recall`). Only what runs without ever returning to
- * its event loop keeps those: at most what it was thought to do in {@linkcode AHEAD} milliseconds.
+ * {@linkcode AHEAD} milliseconds, going by the last runs of each function, and no more of them than there were quick runs. So tiny tasks
+ * follow each other without a pause, and nothing is sent behind a task that takes its time, or that was never seen to end. When it takes longer than expected all the
+ * same, and another worker has nothing to do, the tasks behind it are called back (`recall`). Only a call that
+ * does not return to its event loop keeps those behind it, until it ends.
  *
  * Guarantees
  * - A task ends once: with its answer, with an error that says what became of its worker, or because somebody took it back.
@@ -45,8 +45,8 @@ const AHEAD = 1;
 const MOST_AHEAD = 64;
 /** The run of a function that has never ended, in milliseconds. */
 const UNKNOWN = 1e9;
-/** A run counts for this much less with each that comes after it. */
-const FADE = 0.8;
+/** A function is as good as its last runs: how many quick ones in a row make it as trusted as it can be. */
+const TRUSTED = 256;
 /** Milliseconds after which tasks are called back from a worker that does not get to them. */
 const PATIENCE = 5;
 /** Milliseconds after which who was asked to end is made to. */
@@ -56,8 +56,10 @@ const GRACE = 1000;
 interface Known {
   readonly key: number;
   readonly reference: Reference;
-  /** How long it runs, in milliseconds: the longest of late. */
+  /** How long it runs, in milliseconds, going by its last runs. */
   runs: number;
+  /** How many quick runs there were of late: no more calls than that are sent ahead. */
+  trust: number;
 }
 
 let keys = 0;
@@ -67,10 +69,18 @@ const known = new WeakMap<AnyFunction, Known>();
 function learn(fn: AnyFunction, what: string, door: AnyFunction): Known {
   let entry = known.get(fn);
   if (entry === undefined) {
-    entry = { key: ++keys, reference: locate(fn, what, door), runs: UNKNOWN };
+    entry = { key: ++keys, reference: locate(fn, what, door), runs: UNKNOWN, trust: 0 };
     known.set(fn, entry);
   }
   return entry;
+}
+
+/** A call of a function has taken so long. One that took long among quick ones may have been interrupted: it counts, but not in full. */
+function note(fn: Known, took: number): void {
+  const { runs } = fn;
+  if (runs === UNKNOWN) fn.runs = took;
+  else fn.runs = took > runs ? Math.min(took, runs * 2 + AHEAD / 16) : runs * 0.9 + took * 0.1;
+  fn.trust = took > AHEAD ? fn.trust >> 2 : Math.min(fn.trust + 1, TRUSTED);
 }
 
 /** What a task is, to who submits it. */
@@ -336,10 +346,16 @@ export class Crew<B> {
   /** Hands out what can be handed out. */
   #dispatch(): void {
     const pushed = new Set<Worker<B>>();
+    const ready: Worker<B>[] = [];
+    for (const worker of this.#workers) {
+      // Not one for each that comes back, but some when half of them have.
+      if (worker.life !== "ready" || worker.left === 0) continue;
+      if (worker.load <= AHEAD / 2 && worker.sent.size <= MOST_AHEAD / 2) ready.push(worker);
+    }
     for (;;) {
       const job = this.#first();
       if (job === undefined) break;
-      const worker = this.#workerFor(job);
+      const worker = workerFor(job, ready);
       if (worker === undefined) break;
       this.#head++;
       this.#give(worker, job);
@@ -371,18 +387,6 @@ export class Crew<B> {
     this.#head = 0;
   }
 
-  /** The worker with the least to do of those that may be sent the job. */
-  #workerFor({ order }: Job<B>): Worker<B> | undefined {
-    let best: Worker<B> | undefined;
-    for (const worker of this.#workers) {
-      if (worker.life !== "ready" || worker.left === 0) continue;
-      if (worker.sent.size === 0) return worker;
-      if (order.alone === true || worker.load >= AHEAD || worker.sent.size >= MOST_AHEAD) continue;
-      if (best === undefined || worker.load < best.load) best = worker;
-    }
-    return best;
-  }
-
   #give(worker: Worker<B>, job: Job<B>): void {
     const { hand, told } = worker;
     const { fn: { key, reference, runs }, order } = job;
@@ -407,8 +411,7 @@ export class Crew<B> {
     if (job === undefined) return;
     this.#takeFrom(worker, job);
     const each = answer.ran / job.calls;
-    const { fn } = job;
-    fn.runs = fn.runs === UNKNOWN ? each : Math.max(each, fn.runs * FADE);
+    note(job.fn, each);
     this.#schedule();
     receive(this.#options.trade.codec, answer, (ended) => {
       if (job.place === "over") return;
@@ -498,7 +501,7 @@ export class Crew<B> {
       worker.left++;
     }
     // What it is at takes longer than expected.
-    for (const { fn } of worker.sent.values()) fn.runs = Math.max(fn.runs, AHEAD);
+    for (const { fn } of worker.sent.values()) fn.trust = 0;
     this.#putBack(jobs);
   }
 
@@ -652,4 +655,17 @@ export class Crew<B> {
     this.#queued = 0;
     this.#tell();
   }
+}
+
+/** The worker with the least to do of those that may be sent the job. */
+function workerFor<B>({ order, fn }: Job<B>, ready: readonly Worker<B>[]): Worker<B> | undefined {
+  let best: Worker<B> | undefined;
+  const most = order.alone === true ? 0 : Math.min(MOST_AHEAD, fn.trust);
+  for (const worker of ready) {
+    if (worker.left === 0) continue;
+    if (worker.sent.size === 0) return worker;
+    if (worker.load >= AHEAD || worker.sent.size > most) continue;
+    if (best === undefined || worker.load < best.load) best = worker;
+  }
+  return best;
 }

@@ -14,6 +14,9 @@ import { AnswerWriter, type Bytes, codec, readLetters } from "./_crew_wire.ts";
 import { whoAmI } from "./_self.ts";
 import { type Handle, offer, redeem, type Remote } from "./_tree.ts";
 
+/** Milliseconds after which a worker listens before it goes on. */
+const LONG = 1;
+
 /** Runs a worker. `text` is the handle of its crew, as JSON. */
 export async function workInProcess(text: string): Promise<void> {
   const crew = redeem(JSON.parse(text) as Handle);
@@ -64,9 +67,12 @@ class Worker {
   async #work(): Promise<void> {
     this.#working = true;
     for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift()) {
-      this.#answers.add(await this.#bench.perform(task));
+      const answer = await this.#bench.perform(task);
+      this.#answers.add(answer);
       this.#crew.tell("answers", [this.#answers.take()]);
       await whoAmI().up?.flush();
+      // What the crew has said meanwhile is heard now: it may want the next tasks back.
+      if (answer.ran > LONG) await new Promise((resolve) => setTimeout(resolve, 0));
     }
     this.#working = false;
   }

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Ended } from "./_crew_receive.ts";
 
 type Source = Iterator<unknown> | AsyncIterator<unknown>;
 
