@@ -5,36 +5,59 @@
  * writes the answer into the inbox of the submitting thread, which concludes the future. All pools of a thread share one inbox, so
  * that a blocking wait can wait for any of them.
  *
+ * A task that can be stopped needs a killable worker. A pool starts with plain ones, which cost less; the first such task makes all
+ * that are started from then on killable, and the plain ones end with what is in their queue. To stop a task is to kill its worker:
+ * 1. whoever changes the task's word first decides, the worker to `FINISHED` or the pool to `STOPPED`;
+ * 2. a worker that finds `STOPPED` stands still, so the kill hits no other task;
+ * 3. the worker's place is free, and taken by a new one when there are tasks.
+ *
  * @module
  */
 import { copyContext } from "../contextvars/mod.ts";
 import { entriesOf } from "../threading/_context.ts";
 import {
+  type Death,
   decodeErrorSync,
   deposit,
+  here,
   importInProgress,
+  kill,
+  killably,
   type Limit,
   locate,
+  now,
   pack,
   remaining,
+  TimeoutError,
+  timerUntil,
 } from "../threading/_core/mod.ts";
 import { Event, Thread, ThreadError } from "../threading/mod.ts";
 import { Empty, Queue } from "../queue/mod.ts";
+import { DEATHS, ended, watchForDeath } from "./_deaths.ts";
 import { type Arrived, type Ended, received, receivedNow, receivedSoon } from "./_decode.ts";
 import {
   type Answer,
   BROKEN,
   CANCELLED,
+  commonNow,
+  DEPOSITED,
   ERROR,
   FREE,
+  isRunning,
+  PARCELED,
   parcelOf,
+  PLAIN,
   QUEUED,
-  RUNNING,
+  runningIn,
+  STARTED,
+  STOPPED,
   type Task,
   VALUE,
+  workerOf,
 } from "./_protocol.ts";
+import { mayStop, type RunOptions } from "./_terms.ts";
 import { work } from "./_worker.ts";
-import { BrokenThreadPool, RuntimeError } from "./errors.ts";
+import { BrokenThreadPool, MemoryError, RuntimeError } from "./errors.ts";
 import { bind, conclude, Future, type Origin, whenDone } from "./future.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
@@ -56,6 +79,8 @@ class Inbox {
   readonly #handlers = new Map<number, Handler>();
   /** What is being decoded, of all pools: to end it without waiting. */
   readonly decoding = new Map<number, () => void>();
+  /** What has to be looked after while this thread is blocked; they give whether something has happened. */
+  readonly tending = new Set<() => boolean>();
   #last = 0;
   #expected = 0;
   #listening = false;
@@ -114,18 +139,32 @@ class Inbox {
       this.#finishDecoding();
       return true;
     }
-    const left = remaining(limit.deadline);
-    try {
-      this.#take(
-        left === Infinity ? this.answers.getSync() : this.answers.getSync({ timeout: left }),
-      );
-    } catch (error) {
-      if (error instanceof Empty) return false;
-      throw error;
+    while (!this.#waitForAnswer(limit)) {
+      let some = false;
+      for (const tend of [...this.tending]) if (tend()) some = true;
+      if (some) return true;
+      if (remaining(limit.deadline) <= 0) return false;
     }
     this.drain();
     this.#finishDecoding();
     return true;
+  }
+
+  /** Blocks until an answer has come; not for long when there is something else to look after. */
+  #waitForAnswer(limit: Limit): boolean {
+    const left = Math.min(
+      remaining(limit.deadline),
+      this.tending.size === 0 ? Infinity : LOOK_AFTER,
+    );
+    try {
+      this.#take(
+        left === Infinity ? this.answers.getSync() : this.answers.getSync({ timeout: left }),
+      );
+      return true;
+    } catch (error) {
+      if (error instanceof Empty) return false;
+      throw error;
+    }
   }
 
   /** This thread blocks: there is no time any more to import what would be needed. */
@@ -140,6 +179,9 @@ class Inbox {
   }
 }
 
+/** Milliseconds between two looks at tasks that have to be stopped, while this thread is blocked: timers stand still then. */
+const LOOK_AFTER = 5;
+
 let inbox: Inbox | undefined;
 
 /** This thread's inbox. */
@@ -153,6 +195,7 @@ export interface PoolOptions {
   readonly prefix: string;
   readonly initializer: AnyFunction | undefined;
   readonly initargs: unknown[];
+  readonly memoryLimit: number | undefined;
   /** The function at which stacks of refusals begin. */
   readonly door: AnyFunction;
 }
@@ -161,6 +204,11 @@ interface Item {
   readonly slot: number;
   readonly future: Future<unknown>;
   readonly submitted: number;
+  readonly terms: RunOptions | undefined;
+  /** When it is to be stopped, once that is known. */
+  deadline: number;
+  /** Forgets its timer and its signal. */
+  release: (() => void) | undefined;
 }
 
 /** Times in milliseconds. */
@@ -178,6 +226,8 @@ export class Times {
   }
 }
 
+/** The numbers of killable workers begin here, so that those of plain ones that still run are others. */
+const KILLABLE = 2 ** 16;
 const FIRST_SLOTS = 1024;
 const MOST_SLOTS = 2 ** 24;
 const deposits = new WeakMap<AnyFunction, number>();
@@ -186,13 +236,18 @@ const deposits = new WeakMap<AnyFunction, number>();
 export class Pool {
   readonly #options: PoolOptions;
   readonly #inbox = inboxOfThread();
-  readonly #tasks = new Queue<Task>();
+  #tasks = new Queue<Task>();
   readonly #stateBuffer = new SharedArrayBuffer(FIRST_SLOTS * 4, { maxByteLength: MOST_SLOTS * 4 });
   readonly #states = new Int32Array(this.#stateBuffer);
   readonly #freeSlots: number[] = [];
   #slots = 0;
   readonly #items = new Map<number, Item>();
-  readonly #workers: Thread[] = [];
+  /** By number; empty where one was killed and not replaced. */
+  readonly #workers: (Thread | undefined)[] = [];
+  /** Plain workers that end with what is in their queue, and those that are being killed. */
+  readonly #leaving = new Set<Thread>();
+  #killable: boolean;
+  #started = 0;
   readonly #id: number;
   /** Slots of cancelled tasks, which become free when a worker comes to them. */
   readonly #cancelled: number[] = [];
@@ -205,6 +260,7 @@ export class Pool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#killable = options.memoryLimit !== undefined;
     if (options.initializer !== undefined) {
       // To refuse now what could not be sent to the first worker.
       pack(options.initargs, "use as initargs", options.door, { root: "initargs" });
@@ -219,13 +275,13 @@ export class Pool {
   }
 
   get workers(): number {
-    return this.#workers.length;
+    return this.#started;
   }
 
   /** Tasks that have not ended, and those of them that run. */
   count(): { pending: number; running: number } {
     let running = 0;
-    for (const { slot } of this.#items.values()) if (this.#states[slot] === RUNNING) running++;
+    for (const { slot } of this.#items.values()) if (isRunning(this.#states[slot])) running++;
     return { pending: this.#items.size, running };
   }
 
@@ -236,29 +292,59 @@ export class Pool {
    * @throws {BrokenThreadPool} when a worker has failed.
    * @throws {PicklingError} when the function or an argument cannot travel.
    */
-  submit(fn: AnyFunction, args: unknown[], chunk: number, door: AnyFunction): Future<unknown> {
+  submit(
+    fn: AnyFunction,
+    args: unknown[],
+    chunk: number,
+    door: AnyFunction,
+    terms?: RunOptions,
+  ): Future<unknown> {
     this.#mustBeOpen();
     const key = this.#depositOf(fn, door);
     const context = copyContext();
     const entries = context.size === 0 ? 0 : entriesOf(context, door as () => void);
     const future = new Future<unknown>();
-    const parcel = args.every(isPrimitive)
+    const root = chunk === 0 ? "args" : "items";
+    const signal = terms?.signal;
+    const transfer = terms?.transfer;
+    const moves = transfer !== undefined && transfer.length > 0;
+    const parcel = moves
+      ? pack(args, "submit", door, { root, transfer })
+      : args.every(isPrimitive)
       ? undefined
-      : parcelOf(args, "submit", chunk === 0 ? "args" : "items", door);
+      : parcelOf(args, "submit", root, door);
+    if (signal?.aborted) {
+      conclude(future, { error: signal.reason });
+      return future;
+    }
+    if (mayStop(terms)) this.#becomeKillable();
     // First the worker, which may fail to start, then the task: what is in the queue has a worker.
     this.#staff();
     const slot = this.#takeSlot();
     const id = this.#inbox.open((answer) => this.#answered(id, answer));
+    const watch = terms?.timeout === undefined ? 0 : 1;
     try {
-      this.#tasks.putNowait(
-        [id, slot, key, entries, chunk, parcel === undefined ? 0 : 1, parcel ?? args],
-      );
+      const task: Task = parcel === undefined
+        ? [id, slot, key, entries, chunk, PLAIN, args, watch]
+        : moves
+        ? [id, slot, key, entries, chunk, DEPOSITED, deposit(parcel, transfer), watch]
+        : [id, slot, key, entries, chunk, PARCELED, parcel, watch];
+      this.#tasks.putNowait(task);
     } catch (error) {
       this.#inbox.close(id);
       this.#freeSlots.push(slot);
       throw error;
     }
-    this.#items.set(id, { slot, future, submitted: performance.now() });
+    const item: Item = {
+      slot,
+      future,
+      submitted: performance.now(),
+      terms,
+      deadline: Infinity,
+      release: undefined,
+    };
+    this.#items.set(id, item);
+    if (signal !== undefined) this.#heed(id, item, signal);
     bind(future, this.#origin(id, slot));
     this.#inbox.expect();
     return future;
@@ -301,15 +387,133 @@ export class Pool {
 
   #origin(id: number, slot: number): Origin {
     return {
-      running: () => Atomics.load(this.#states, slot) === RUNNING && this.#items.has(id),
-      cancel: () => {
-        if (Atomics.compareExchange(this.#states, slot, QUEUED, CANCELLED) !== QUEUED) return false;
-        this.#forget(id);
-        this.#cancelled.push(slot);
-        return true;
-      },
+      running: () => isRunning(Atomics.load(this.#states, slot)) && this.#items.has(id),
+      cancel: () => this.#takeBack(id, slot),
       pump: (limit) => this.#inbox.wait(limit),
     };
+  }
+
+  /** Takes a task back that no worker has. */
+  #takeBack(id: number, slot: number): boolean {
+    if (Atomics.compareExchange(this.#states, slot, QUEUED, CANCELLED) !== QUEUED) return false;
+    this.#forget(id);
+    this.#cancelled.push(slot);
+    return true;
+  }
+
+  /** Workers that are started from now on can be killed, and no others are left when their tasks are done. */
+  #becomeKillable(): void {
+    if (this.#killable) return;
+    this.#killable = true;
+    const tasks = this.#tasks;
+    this.#tasks = new Queue();
+    tasks.shutdown();
+    for (const thread of this.#workers.splice(0)) {
+      if (thread !== undefined) {
+        this.#whenGone(thread, () => this.#replace());
+      }
+    }
+  }
+
+  /** Stops the task when the signal is aborted. */
+  #heed(id: number, item: Item, signal: AbortSignal): void {
+    const onAbort = () => this.#stop(id, signal.reason);
+    signal.addEventListener("abort", onAbort);
+    item.release = () => signal.removeEventListener("abort", onAbort);
+  }
+
+  /** The task has started: its time runs. */
+  #onStart(id: number, at: number): void {
+    const item = this.#items.get(id)!;
+    item.deadline = now() + item.terms!.timeout! - (commonNow() - at);
+    const expire = () => this.#stop(id, outOfTime(item.terms!.timeout!));
+    const tend = () => {
+      if (remaining(item.deadline) > 0) return false;
+      expire();
+      return !this.#items.has(id);
+    };
+    this.#inbox.tending.add(tend);
+    const { release } = item;
+    const timer: { stop?: () => void } = {};
+    item.release = () => {
+      release?.();
+      timer.stop?.();
+      this.#inbox.tending.delete(tend);
+    };
+    timer.stop = timerUntil(item.deadline, expire);
+    if (!this.#items.has(id)) timer.stop();
+  }
+
+  /** Ends a task for good, unless its result is there. */
+  #stop(id: number, error: unknown): void {
+    const item = this.#items.get(id);
+    if (item === undefined) return;
+    if (this.#takeBack(id, item.slot)) {
+      this.failed++;
+      conclude(item.future, { error });
+      return;
+    }
+    const state = Atomics.load(this.#states, item.slot);
+    if (!isRunning(state)) return;
+    if (Atomics.compareExchange(this.#states, item.slot, state, STOPPED) !== state) return;
+    const index = workerOf(state) - KILLABLE;
+    const thread = this.#workers[index]!;
+    this.#workers[index] = undefined;
+    ended(thread.ident!);
+    kill(thread.ident!);
+    this.#whenGone(thread, () => {
+      this.#end(id, { error });
+      this.#replace();
+    });
+  }
+
+  /** Calls `fn` when the thread has ended, at once if it has. */
+  #whenGone(thread: Thread, fn: () => void): void {
+    if (!thread.isAlive()) return fn();
+    this.#leaving.add(thread);
+    const { tending } = this.#inbox;
+    const left = () => {
+      tending.delete(tend);
+      if (this.#leaving.delete(thread)) fn();
+    };
+    // The event loop looks, and so does this thread while it is blocked.
+    const tend = () => {
+      if (thread.isAlive()) return false;
+      left();
+      return true;
+    };
+    tending.add(tend);
+    void thread.join().then(left);
+  }
+
+  /** A worker has died on its own. */
+  died({ ident, memory, message }: Death): void {
+    // What it had answered counts.
+    this.#inbox.drain();
+    const index = this.#workers.findIndex((thread) => thread?.ident === ident);
+    if (index === -1) return;
+    this.#workers[index] = undefined;
+    const state = runningIn(KILLABLE + index);
+    const found = [...this.#items].find(([, { slot }]) =>
+      Atomics.load(this.#states, slot) === state
+    );
+    if (found === undefined || !memory) return this.#breakDown(new Error(message));
+    this.#end(found[0], {
+      error: new MemoryError(
+        `The call needed more memory than the ${this.#options.memoryLimit} MiB that the executor's memoryLimit allows`,
+      ),
+    });
+    this.#replace();
+  }
+
+  /** A worker is gone: another takes its place if there are tasks that none has. */
+  #replace(): void {
+    if (this.#broken !== undefined) return;
+    let queued = 0;
+    for (const { slot } of this.#items.values()) {
+      if (Atomics.load(this.#states, slot) === QUEUED) queued++;
+    }
+    if (queued > 0) this.#start();
   }
 
   /** The task has ended, one way or another. */
@@ -317,6 +521,7 @@ export class Pool {
     const item = this.#items.get(id);
     if (item === undefined) return undefined;
     this.#items.delete(id);
+    item.release?.();
     this.#inbox.close(id);
     this.#inbox.settled();
     return item;
@@ -325,6 +530,7 @@ export class Pool {
   #answered(id: number, answer: Answer): void {
     const item = this.#items.get(id)!;
     const [, ran, kind, content] = answer;
+    if (kind === STARTED) return this.#onStart(id, ran);
     this.runTime.add(ran);
     this.waitTime.add(performance.now() - item.submitted - ran);
     if (kind === VALUE) return this.#end(id, { value: content });
@@ -349,9 +555,22 @@ export class Pool {
 
   /** Starts a worker if all are busy, as far as this thread knows, and there may be more. */
   #staff(): void {
-    const { maxWorkers, prefix, initializer, initargs } = this.#options;
-    const count = this.#workers.length;
-    if (this.#items.size < count || count >= maxWorkers) return;
+    if (this.#items.size >= this.#count()) this.#start();
+  }
+
+  /** Workers that are there, those that leave included. */
+  #count(): number {
+    let count = this.#leaving.size;
+    for (const thread of this.#workers) if (thread !== undefined) count++;
+    return count;
+  }
+
+  /** Starts a worker, if there may be one more. */
+  #start(): void {
+    const { maxWorkers, prefix, initializer, initargs, memoryLimit } = this.#options;
+    if (this.#count() >= maxWorkers) return;
+    const free = this.#workers.indexOf(undefined);
+    const index = free === -1 ? this.#workers.length : free;
     const thread = new Thread({
       target: work,
       args: [{
@@ -362,12 +581,19 @@ export class Pool {
         states: this.#stateBuffer,
         initializer: initializer as ((...args: unknown[]) => unknown) | undefined,
         initargs,
+        number: this.#killable ? KILLABLE + index : index,
+        capped: memoryLimit !== undefined,
       }],
-      name: `${prefix}_${count}`,
+      name: `${prefix}_${index}`,
       daemon: true,
     });
-    thread.start();
-    this.#workers.push(thread);
+    if (this.#killable) {
+      const owner = here().agent;
+      killably({ memoryLimit, owner, handler: DEATHS }, () => thread.start());
+      watchForDeath(thread.ident!, this);
+    } else thread.start();
+    this.#started++;
+    this.#workers[index] = thread;
   }
 
   #breakDown(why: Error): void {
@@ -397,9 +623,23 @@ export class Pool {
     for (const { future } of [...this.#items.values()]) future.cancel();
   }
 
+  #anyWorker(): Thread | undefined {
+    return this.#workers.find((thread) => thread !== undefined) ?? [...this.#leaving][0];
+  }
+
   /** Waits until all workers have ended, and all futures are done. */
   async join(): Promise<void> {
-    for (const thread of this.#workers) await thread.join();
+    for (let thread = this.#anyWorker(); thread !== undefined; thread = this.#anyWorker()) {
+      await thread.join();
+      if (this.#leaving.has(thread)) {
+        // What is done when it has gone comes first.
+        await Promise.resolve();
+        continue;
+      }
+      const number = this.#workers.indexOf(thread);
+      if (number !== -1) this.#workers[number] = undefined;
+      ended(thread.ident!);
+    }
     // What they have answered is there, but perhaps nobody has looked yet.
     this.#inbox.drain();
     for (const { future } of [...this.#items.values()]) {
@@ -407,6 +647,10 @@ export class Pool {
     }
     this.#inbox.close(this.#id);
   }
+}
+
+function outOfTime(timeout: number): TimeoutError {
+  return new TimeoutError(`The call was stopped: it ran longer than ${timeout} ms`);
 }
 
 function isPrimitive(value: unknown): boolean {

@@ -8,7 +8,8 @@ import type { ContextEntry } from "../threading/_context.ts";
 
 /**
  * A task in the pool's queue. `slot` is its word in the states; `fn` the number of a deposit, which is a {@linkcode FunctionDeposit};
- * `chunk` is 0 for one call, and for a chunk of `map` how many of the arguments belong to each call; `packed` says that the arguments are a parcel.
+ * `chunk` is 0 for one call, and for a chunk of `map` how many of the arguments belong to each call; `packed` says what the arguments
+ * are; `watch`, that the submitter wants to know when the task starts.
  */
 export type Task = [
   id: number,
@@ -16,9 +17,17 @@ export type Task = [
   fn: number,
   context: ContextEntry[] | 0,
   chunk: number,
-  packed: 0 | 1,
+  packed: typeof PLAIN | typeof PARCELED | typeof DEPOSITED,
   args: unknown,
+  watch: 0 | 1,
 ];
+
+/** The arguments themselves. */
+export const PLAIN = 0;
+/** Their parcel. */
+export const PARCELED = 1;
+/** The number of a deposit, which is their parcel: something of it is moved, not copied. */
+export const DEPOSITED = 2;
 
 /**
  * An answer in the submitter's queue: which task, how long it ran in milliseconds, and what `kind` says.
@@ -31,13 +40,21 @@ export type Answer =
   | [id: number, ran: number, kind: typeof PARCEL, parcel: Parcel]
   | [id: number, ran: number, kind: typeof ERROR, error: EncodedError]
   /** A worker could not begin, or ended on its own. The identifier is that of the pool. */
-  | [id: number, ran: number, kind: typeof BROKEN, error: EncodedError];
+  | [id: number, ran: number, kind: typeof BROKEN, error: EncodedError]
+  /** The task has started, at that time on the clock of {@linkcode commonNow}. */
+  | [id: number, at: number, kind: typeof STARTED, nothing: undefined];
 
 /** Kinds of answers. */
 export const VALUE = 0;
 export const PARCEL = 1;
 export const ERROR = 2;
 export const BROKEN = 3;
+export const STARTED = 4;
+
+/** Milliseconds on a clock that all threads share. */
+export function commonNow(): number {
+  return performance.timeOrigin + performance.now();
+}
 
 /** What the deposit of a function holds. */
 export type FunctionDeposit = Reference;
@@ -46,8 +63,30 @@ export type FunctionDeposit = Reference;
 export const FREE = 0;
 /** In the queue; a worker changes it to RUNNING, the submitter to CANCELLED, whoever is first. */
 export const QUEUED = 1;
+/** With the number of the worker; see {@linkcode runningIn}. */
 export const RUNNING = 2;
 export const CANCELLED = 3;
+/** The worker has the result: too late to stop the task. */
+export const FINISHED = 4;
+/** The worker is about to be killed: it does nothing more, so that no other task of its is hit. */
+export const STOPPED = 5;
+
+const STATE_BITS = 3;
+
+/** The state of a task that a worker runs. */
+export function runningIn(worker: number): number {
+  return RUNNING | worker << STATE_BITS;
+}
+
+/** Whether that is such a state. */
+export function isRunning(state: number): boolean {
+  return (state & 2 ** STATE_BITS - 1) === RUNNING;
+}
+
+/** The worker of such a state. */
+export function workerOf(state: number): number {
+  return state >> STATE_BITS;
+}
 
 /** Of one chunk of `map`: the results, and the error that ended it. */
 export interface ChunkResult {

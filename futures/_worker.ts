@@ -22,13 +22,18 @@ import { Empty, type Queue, ShutDown } from "../queue/mod.ts";
 import {
   type Answer,
   BROKEN,
+  commonNow,
+  DEPOSITED,
   ERROR,
+  FINISHED,
   FREE,
   type FunctionDeposit,
   PARCEL,
   parcelOf,
+  PLAIN,
   QUEUED,
-  RUNNING,
+  runningIn,
+  STARTED,
   type Task,
   VALUE,
 } from "./_protocol.ts";
@@ -44,6 +49,10 @@ export interface Post {
   readonly states: SharedArrayBuffer;
   readonly initializer: AnyFunction | undefined;
   readonly initargs: unknown[];
+  /** The worker's, in the pool. */
+  readonly number: number;
+  /** Whether its memory is capped. */
+  readonly capped: boolean;
 }
 
 /** A function of tasks, and where it comes from. */
@@ -56,7 +65,8 @@ const functions = new Map<number, Loaded>();
 
 /** Runs a worker of a pool. */
 export async function work(post: Post): Promise<void> {
-  const { pool, tasks, answers, bell, initializer, initargs } = post;
+  const { pool, tasks, answers, bell, initializer, initargs, capped } = post;
+  const mine = runningIn(post.number);
   const states = new Int32Array(post.states);
   const reply = (answer: Answer) => {
     answers.putNowait(answer);
@@ -73,25 +83,29 @@ export async function work(post: Post): Promise<void> {
   for (;;) {
     const next = soon(tasks) ?? await later(tasks);
     if (next === undefined) break;
-    const [id, slot, key, context, chunk, packed, given] = next;
+    const [id, slot, key, context, chunk, packed, given, watch] = next;
     // Whoever changes the word first decides: the submitter may have taken the task back.
-    if (Atomics.compareExchange(states, slot, QUEUED, RUNNING) !== QUEUED) {
+    if (Atomics.compareExchange(states, slot, QUEUED, mine) !== QUEUED) {
       Atomics.store(states, slot, FREE);
       continue;
     }
+    if (watch === 1) reply([id, commonNow(), STARTED, undefined]);
     const begun = performance.now();
     let answer: Answer;
     try {
       const { fn, url } = functions.get(key) ?? await load(key);
-      const args = (packed === 0
-        ? given
-        : await importingModules(url, () =>
-          unpack(given as Parcel))) as unknown[];
-      const value = runInContext(
-        context === 0 ? new Context() : await contextFrom(context),
-        chunk === 0 ? fn : runChunk,
-        ...(chunk === 0 ? args : [fn, args, chunk]),
-      );
+      const args = (packed === PLAIN ? given : await importingModules(url, () =>
+        unpack(
+          (packed === DEPOSITED ? withdraw(given as number) : given) as Parcel,
+        ))) as unknown[];
+      const where = context === 0 ? new Context() : await contextFrom(context);
+      const call = () =>
+        runInContext(
+          where,
+          chunk === 0 ? fn : runChunk,
+          ...(chunk === 0 ? args : [fn, args, chunk]),
+        );
+      const value = capped ? await fromTheLoop(call) : call();
       const result = isThenable(value) ? await value : value;
       const parcel = parcelOf(result, "return", "result", work);
       const ran = performance.now() - begun;
@@ -99,6 +113,8 @@ export async function work(post: Post): Promise<void> {
     } catch (error) {
       answer = [id, performance.now() - begun, ERROR, told(error)];
     }
+    // Whoever changes the word first decides: the submitter may have stopped the task, and is about to end this worker.
+    if (Atomics.compareExchange(states, slot, mine, FINISHED) !== mine) await new Promise(() => {});
     try {
       reply(answer);
     } catch (error) {
@@ -113,6 +129,22 @@ task(import.meta, work);
 
 function told(error: unknown): EncodedError {
   return encodeError(error, { from: `thread ${currentThread().name}` });
+}
+
+/**
+ * Calls from a timer. Deno 2.9 tells of a worker that is out of memory when that happens in the callback of a timer; after an await, the
+ * worker just stands still.
+ */
+function fromTheLoop(call: () => unknown): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    setTimeout(() => {
+      try {
+        resolve(call());
+      } catch (error) {
+        reject(error);
+      }
+    });
+  });
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -26,6 +26,13 @@ export class RuntimeError extends Error {
   }
 }
 
+/** Raised for a call that needed more memory than the executor's `memoryLimit`. Stands for Python's `MemoryError`. */
+export class MemoryError extends Error {
+  static {
+    nameIt(this, "MemoryError");
+  }
+}
+
 /** Raised for the tasks of an executor whose workers failed. Stands for Python's `concurrent.futures.BrokenExecutor`. */
 export class BrokenExecutor extends RuntimeError {
   static {
@@ -40,7 +47,14 @@ export class BrokenThreadPool extends BrokenExecutor {
   }
 }
 
-const CLASSES = [CancelledError, InvalidStateError, RuntimeError, BrokenExecutor, BrokenThreadPool];
+const CLASSES = [
+  CancelledError,
+  InvalidStateError,
+  RuntimeError,
+  MemoryError,
+  BrokenExecutor,
+  BrokenThreadPool,
+];
 for (const type of CLASSES) registerError(type, import.meta.url);
 
 export { TimeoutError } from "../threading/_core/mod.ts";

@@ -5,10 +5,12 @@
  */
 import { refuse } from "../threading/_core/mod.ts";
 import { mapArguments, MapIterator, type MapOptions } from "./_map.ts";
+import { type RunOptions, termsOf } from "./_terms.ts";
 import type { Future } from "./future.ts";
 
 export type { MapOptions } from "./_map.ts";
 export type { Progress } from "./_progress.ts";
+export type { RunOptions } from "./_terms.ts";
 
 /** An iterable, or an async one. */
 export type AnyIterable<T> = Iterable<T> | AsyncIterable<T>;
@@ -38,10 +40,40 @@ export abstract class Executor implements AsyncDisposable {
    * @throws {RuntimeError} After `shutdown`.
    * @throws {PicklingError} When the function or an argument cannot travel.
    */
-  abstract submit<A extends unknown[], R>(
-    fn: (...args: A) => R,
-    ...args: A
-  ): Future<Awaited<R>>;
+  submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
+    return this._send(fn, args, 0) as Future<Awaited<R>>;
+  }
+
+  /**
+   * The same executor for calls that can be stopped for good, or that take something over.
+   *
+   * A call that runs out of its time, or is aborted, is ended wherever it is: in a loop, blocked in a `Sync` call, awaiting. Its
+   * `finally` blocks do not run; locks that it held go on to others, who can ask {@linkcode threading.Lock.ownerDied}. All other calls
+   * go on untouched.
+   *
+   * @param options What holds for each call.
+   * @returns `submit` and `map` with that.
+   * @throws {TypeError} When an option has the wrong type.
+   * @throws {RangeError} When `timeout` is `NaN` or too large.
+   *
+   * @example
+   * ```ts no-eval
+   * import { ThreadPoolExecutor } from "@batteries/concurrent/futures";
+   *
+   * export function forever(): never {
+   *   for (;;);
+   * }
+   *
+   * if (import.meta.main) {
+   *   await using executor = new ThreadPoolExecutor();
+   *   const future = executor.with({ timeout: 100 }).submit(forever);
+   *   console.log(await future.exception()); // TimeoutError
+   * }
+   * ```
+   */
+  with(options: RunOptions): Submitter {
+    return new OnTerms((fn, args, chunk, terms) => this._send(fn, args, chunk, terms), options);
+  }
 
   /**
    * Calls a function for each item, or for the first items of several iterables, then the second ones, and so on until the shortest
@@ -95,13 +127,21 @@ export abstract class Executor implements AsyncDisposable {
     return results as AsyncIterableIterator<never>;
   }
 
-  /** Submits one call, or a chunk of calls: `chunk` is then how many arguments each has. @internal */
+  /**
+   * Submits one call, or a chunk of calls: `chunk` is then how many arguments each has. What an executor has to define, or `submit`.
+   *
+   * @internal
+   */
   protected _send(
     fn: (...args: never[]) => unknown,
     args: unknown[],
     chunk: number,
+    terms?: RunOptions,
   ): Future<unknown> {
-    if (chunk !== 0) throw new TypeError("This executor does not take chunks");
+    const what = terms !== undefined ? "use with" : chunk !== 0 ? "use a chunksize" : "submit";
+    if (what !== "submit" || this.submit === Executor.prototype.submit) {
+      throw new TypeError(`Cannot ${what}: ${this.constructor.name} does not define that`);
+    }
     return this.submit(fn as (...args: unknown[]) => unknown, ...args);
   }
 
@@ -110,11 +150,49 @@ export abstract class Executor implements AsyncDisposable {
    *
    * @param options `wait: false` returns at once; `cancelFutures: true` cancels the calls that have not started.
    */
-  abstract shutdown(options?: ShutdownOptions): Promise<void>;
+  shutdown(_options?: ShutdownOptions): Promise<void> {
+    return Promise.resolve();
+  }
 
   /** Leaving an `await using` block: {@linkcode Executor.shutdown}, and waits for all calls. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown();
+  }
+}
+
+/** What {@linkcode Executor.with} gives: an executor's `submit` and `map`, on terms. */
+export interface Submitter {
+  /** See {@linkcode Executor.submit}. */
+  submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>>;
+  /** See {@linkcode Executor.map}. */
+  readonly map: Executor["map"];
+}
+
+type Send = (
+  fn: (...args: never[]) => unknown,
+  args: unknown[],
+  chunk: number,
+  terms: RunOptions,
+) => Future<unknown>;
+
+class OnTerms implements Submitter {
+  readonly #send: Send;
+  readonly #terms: RunOptions;
+
+  constructor(send: Send, options: RunOptions) {
+    this.#send = send;
+    this.#terms = termsOf(options);
+  }
+
+  submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
+    return this.#send(fn, args, 0, this.#terms) as Future<Awaited<R>>;
+  }
+
+  map(fn: (...args: never[]) => unknown, ...rest: unknown[]): AsyncIterableIterator<never> {
+    const { sources, options } = mapArguments(rest);
+    const send = (fn: (...args: never[]) => unknown, args: unknown[], chunk: number) =>
+      this.#send(fn, args, chunk, this.#terms);
+    return new MapIterator(fn, sources, options, send) as AsyncIterableIterator<never>;
   }
 }
 

@@ -312,10 +312,10 @@ export class Future<T> implements PromiseLike<T> {
     if (this.done()) return;
     if (limit.deadline === -Infinity) throw notInTime();
     await new Promise<void>((resolve, reject) => {
-      let stop: (() => void) | undefined;
+      const timer: { stop?: () => void } = {};
       const leave = () => {
         forget();
-        stop?.();
+        timer.stop?.();
         limit.signal?.removeEventListener("abort", onAbort);
       };
       const onAbort = () => {
@@ -327,12 +327,12 @@ export class Future<T> implements PromiseLike<T> {
         resolve();
       });
       limit.signal?.addEventListener("abort", onAbort);
-      stop = timerUntil(limit.deadline, () => {
+      timer.stop = timerUntil(limit.deadline, () => {
         leave();
         reject(notInTime());
       });
       // It may have ended while the timer was made.
-      if (this.done()) stop();
+      if (this.done()) timer.stop();
     });
   }
 

@@ -31,6 +31,7 @@ export {
   BrokenThreadPool,
   CancelledError,
   InvalidStateError,
+  MemoryError,
   RuntimeError,
   TimeoutError,
 } from "./errors.ts";
@@ -40,7 +41,9 @@ export {
   type Iterables,
   type MapOptions,
   type Progress,
+  type RunOptions,
   type ShutdownOptions,
+  type Submitter,
 } from "./executor.ts";
 export { Future } from "./future.ts";
 export {

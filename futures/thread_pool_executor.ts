@@ -5,7 +5,7 @@
  */
 import { locate } from "../threading/_core/mod.ts";
 import { Pool, type Times } from "./_pool.ts";
-import { Executor, type ShutdownOptions } from "./executor.ts";
+import { Executor, type RunOptions, type ShutdownOptions } from "./executor.ts";
 import type { Future } from "./future.ts";
 
 /** Options of {@linkcode ThreadPoolExecutor}. */
@@ -19,6 +19,11 @@ export interface ThreadPoolExecutorOptions {
   initializer?: (...args: any[]) => unknown;
   /** What the initializer is called with. */
   initargs?: unknown[];
+  /**
+   * The most memory that the JavaScript heap of each thread may take, in MiB, 8 at least. A call that needs more fails with a
+   * {@linkcode MemoryError}. The contents of `ArrayBuffer`s do not count.
+   */
+  memoryLimit?: number;
 }
 
 /** Times in milliseconds of tasks that have ended. */
@@ -115,23 +120,19 @@ export class ThreadPoolExecutor extends Executor {
         `Cannot make an executor: threadNamePrefix must be a string, got ${typeof threadNamePrefix}`,
       );
     }
-    if ("memoryLimit" in given && given.memoryLimit !== undefined) {
-      throw new TypeError(
-        "Cannot make an executor with a memoryLimit: threads cannot be capped yet",
-      );
-    }
     this.#pool = new Pool({
       maxWorkers: workersOf(given.maxWorkers),
       prefix: threadNamePrefix || `${name}-${executors++}`,
       initializer,
       initargs: initargs ?? [],
+      memoryLimit: memoryLimitOf(given.memoryLimit),
       door: ThreadPoolExecutor as unknown as () => void,
     });
     forgotten.register(this, this.#pool);
   }
 
   /** See {@linkcode Executor.submit}. */
-  submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
+  override submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
     const door = ThreadPoolExecutor.prototype.submit;
     return this.#pool.submit(fn, args, 0, door) as Future<Awaited<R>>;
   }
@@ -141,8 +142,10 @@ export class ThreadPoolExecutor extends Executor {
     fn: (...args: never[]) => unknown,
     args: unknown[],
     chunk: number,
+    terms?: RunOptions,
   ): Future<unknown> {
-    return this.#pool.submit(fn, args, chunk, Executor.prototype.map);
+    const door = chunk === 0 ? ThreadPoolExecutor.prototype.submit : Executor.prototype.map;
+    return this.#pool.submit(fn, args, chunk, door, terms);
   }
 
   /** How the executor does. */
@@ -161,7 +164,7 @@ export class ThreadPoolExecutor extends Executor {
   }
 
   /** See {@linkcode Executor.shutdown}. */
-  async shutdown(options: ShutdownOptions = {}): Promise<void> {
+  override async shutdown(options: ShutdownOptions = {}): Promise<void> {
     if (options.cancelFutures === true) this.#pool.cancelAll();
     this.#pool.close();
     if (options.wait !== false) await this.#pool.join();
@@ -189,6 +192,24 @@ function workersOf(maxWorkers: number | undefined): number {
     );
   }
   return maxWorkers;
+}
+
+/** What Deno itself needs in a thread. */
+const LEAST_MEMORY = 8;
+
+function memoryLimitOf(memoryLimit: number | undefined): number | undefined {
+  if (memoryLimit === undefined) return undefined;
+  if (typeof memoryLimit !== "number") {
+    throw new TypeError(
+      `Cannot make an executor: memoryLimit must be a number of MiB, got ${typeof memoryLimit}`,
+    );
+  }
+  if (!Number.isInteger(memoryLimit) || memoryLimit < LEAST_MEMORY || memoryLimit > 2 ** 20) {
+    throw new RangeError(
+      `Cannot make an executor: memoryLimit must be an integer of at least ${LEAST_MEMORY} MiB, got ${memoryLimit}`,
+    );
+  }
+  return memoryLimit;
 }
 
 function statsOf({ count, total, min, max }: Times): TimeStats {

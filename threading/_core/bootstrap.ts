@@ -24,12 +24,14 @@ import {
   mustBeAbleToKill,
   nodeBody,
 } from "./killable.ts";
-import { nudge, sleep } from "./park.ts";
+import { isGone, nudge, sleep } from "./park.ts";
 import { enterSection, leaveSection } from "./section.ts";
 import type { Job, Keyed, Letter, ToMain, ToWorker } from "./protocol.ts";
 import { here, isMain } from "./site.ts";
 import { finish, finishMain } from "./threads.ts";
+import { now } from "./clock.ts";
 import {
+  A_ALIVE,
   A_LOCKS,
   A_NEWS,
   A_PARK,
@@ -220,14 +222,64 @@ function webBody(entry: URL): Body {
 export function kill(ident: number): void {
   if (!isMain()) return tellMain({ kind: "kill", ident });
   serve();
+  if (dying.some(({ seat }) => seat.running?.job.thread.ident === ident)) return;
   for (const seat of seats.values()) {
     if (seat.running?.job.thread.ident !== ident || seat.running.job.killable === undefined) {
       continue;
     }
-    const clean = bringToStop(seat.agent);
+    const how = bringToStop(seat.agent);
+    // One that has settled ends by itself, and runs nothing of the user's any more.
+    if (how === "settled") return bury(seat, true);
     seat.worker.terminate();
-    return bury(seat, clean);
+    dying.push({ seat, clean: how === "clean", until: now() + LONG_DYING, next: 0, pause: 1 });
+    return reap();
   }
+}
+
+/** Workers that have been killed and may still run: `terminate()` takes some milliseconds when all processors are busy. */
+let dying: Dying[] = [];
+
+interface Dying {
+  readonly seat: Seat;
+  /** Whether none of its waiters is in a lot. */
+  readonly clean: boolean;
+  /** When it is given up. */
+  readonly until: number;
+  /** It can be asked only so often: when it is asked next, and after how long again. */
+  next: number;
+  pause: number;
+}
+/** After so many milliseconds a worker is given up: it is in a call of the engine's that does not look at interrupts. */
+const LONG_DYING = 500;
+let reaping = false;
+
+/** Buries those that are dead, and comes back for the others. */
+function reap(): void {
+  const { words } = here().ground;
+  const [round, later] = [dying, [] as typeof dying];
+  dying = [];
+  let pause = Infinity;
+  for (const each of round) {
+    const time = now();
+    const gone = time >= each.next && isGone(words, each.seat.agent + A_ALIVE);
+    if (gone || time > each.until) {
+      bury(each.seat, each.clean && gone);
+      continue;
+    }
+    later.push(each);
+    if (time < each.next) continue;
+    each.next = time + each.pause;
+    each.pause = Math.min(each.pause * 1.3, 50);
+  }
+  dying.push(...later);
+  for (const { next } of dying) pause = Math.min(pause, next - now());
+  here().within = dying.length === 0 ? Infinity : 1;
+  if (dying.length === 0 || reaping) return;
+  reaping = true;
+  setTimeout(() => {
+    reaping = false;
+    reap();
+  }, pause);
 }
 
 /** A killable worker has ended on its own. */
@@ -310,6 +362,7 @@ let serving = false;
 
 /** Looks at what workers want: start what they ask for, deliver their letters, notice who is done. */
 function serve(): void {
+  if (dying.length > 0) reap();
   const { ground: { words }, agent: main } = here();
   if (serving || Atomics.load(words, main + A_NEWS) === 0) return;
   serving = true;
@@ -347,7 +400,7 @@ function handle(seat: Seat, message: ToMain): void {
     case "joins main":
       return watchForEnd();
     case "deposit":
-      return void deposits.set(message.id, message.value);
+      return void deposits.set(message.id, { value: message.value, moves: message.moves });
     case "withdraw":
       return hand(seat, message.id, message.keep);
     case "discard":
@@ -380,7 +433,13 @@ function receive<T>(port: MessagePort): T | undefined {
  * The depot: what cannot be written as bytes (handles on shared memory, above all) waits on the main thread until whoever gets its
  * number asks for it. On the main thread only.
  */
-const deposits = new Map<number, unknown>();
+const deposits = new Map<number, Deposit>();
+
+/** What was left, and what of it moves on with it. */
+interface Deposit {
+  readonly value: unknown;
+  readonly moves: readonly Transferable[];
+}
 
 /**
  * Leaves a copy of `value` in the depot, or what is in `transfer` itself, and gives its number, which one agent may
@@ -390,8 +449,10 @@ const deposits = new Map<number, unknown>();
  */
 export function deposit(value: unknown, transfer: Transferable[] = []): number {
   const id = Atomics.add(here().ground.words, NEXT_DEPOSIT, 1);
-  if (isMain()) send(() => deposits.set(id, structuredClone(value, { transfer })));
-  else tellMain({ kind: "deposit", id, value }, transfer);
+  // What is moved goes twice, as a part of the value and by itself: on arrival both are the same object.
+  const moves = transfer;
+  if (isMain()) send(() => deposits.set(id, structuredClone({ value, moves }, { transfer })));
+  else tellMain({ kind: "deposit", id, value, moves }, transfer);
   return id;
 }
 
@@ -403,7 +464,7 @@ export function withdraw(id: number, keep = false): unknown {
   if (isMain()) {
     // Whoever made the deposit told us before it gave the number away.
     if (!deposits.has(id)) serve();
-    return keep ? structuredClone(deposits.get(id)) : takeOut(id);
+    return keep ? structuredClone(deposits.get(id)?.value) : takeOut(id)?.value;
   }
   if (toMain === undefined) throw new PicklingError("Cannot receive a value: the thread has ended");
   tellMain({ kind: "withdraw", id, keep });
@@ -416,10 +477,10 @@ export function withdraw(id: number, keep = false): unknown {
   }
 }
 
-function takeOut(id: number): unknown {
-  const value = deposits.get(id);
+function takeOut(id: number): Deposit | undefined {
+  const found = deposits.get(id);
   deposits.delete(id);
-  return value;
+  return found;
 }
 
 /** Forgets a deposit. Does not wait, unlike {@linkcode withdraw}: it may be called with a lock held. */
@@ -438,10 +499,12 @@ function findDeposit(id: number, asker: Seat): void {
 /** Answers a worker that has asked for a deposit. */
 function hand(seat: Seat, id: number, keep: boolean): void {
   findDeposit(id, seat);
-  const value = keep ? deposits.get(id) : takeOut(id);
+  const found = keep ? deposits.get(id) : takeOut(id);
+  const value = found?.value;
   // Memory of its own that nobody will ask for again moves on: a copy would wait here for the garbage collector.
-  const own = !keep && value instanceof ArrayBuffer ? [value] : [];
-  seat.running?.port.postMessage([id, value], own);
+  const own = new Set(keep ? [] : found?.moves);
+  if (!keep && value instanceof ArrayBuffer) own.add(value);
+  seat.running?.port.postMessage([id, value], [...own]);
   nudge(here().ground, seat.agent);
 }
 

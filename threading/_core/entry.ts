@@ -8,12 +8,12 @@ import { leaving, news, open, takePlace, takePort } from "./bootstrap.ts";
 import { runSync } from "./drive.ts";
 import { abandonAll } from "./lot.ts";
 import type { Job, ToWorker } from "./protocol.ts";
-import { sleep } from "./park.ts";
+import { showLife, sleep } from "./park.ts";
 import { setMainModule } from "./reference.ts";
 import { guard, SETTLED } from "./section.ts";
 import { here, settleHere } from "./site.ts";
 import { finish } from "./threads.ts";
-import { A_PARK, A_STATUS, A_STOP, GONE, PARKED } from "./words.ts";
+import { A_ALIVE, A_PARK, A_STATUS, A_STOP, GONE, PARKED } from "./words.ts";
 
 /** What a job's module exports. */
 interface Handler {
@@ -105,8 +105,11 @@ function becomeKillable(): void {
       runSync(site, abandonAll(site));
       news(() => Atomics.store(words, site.agent + A_STOP, SETTLED));
     }
+    // Quieter than to be terminated, of which Deno sometimes prints an error. It does not return, but nothing says so.
+    close();
     for (;;) sleep(words, site.agent + A_PARK, Atomics.load(words, site.agent + A_PARK));
   });
+  showLife(words, site.agent + A_ALIVE);
   // So that it hears when it is to stop while it awaits something.
   site.serve = () => {};
   site.listen();

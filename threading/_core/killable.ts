@@ -95,9 +95,12 @@ const GRACE_IN_SECTION = 200;
 
 /**
  * Sees to it that a worker is at a safe point, or may be killed where it is. Blocks for some microseconds, for
- * {@linkcode GRACE} or {@linkcode GRACE_IN_SECTION} where it must. Gives whether the worker has left nothing behind but locks.
+ * {@linkcode GRACE} or {@linkcode GRACE_IN_SECTION} where it must.
+ *
+ * @returns `"settled"`: it runs no more, and has left nothing behind but locks; `"clean"`: nothing but locks either, but it is to be
+ * terminated; `"torn"`: waiters of its may be in lots.
  */
-export function bringToStop(agent: number): boolean {
+export function bringToStop(agent: number): "settled" | "clean" | "torn" {
   const { ground, agent: main } = here();
   const { words } = ground;
   if (Atomics.compareExchange(words, agent + A_STOP, 0, STOP) === 0) nudge(ground, agent);
@@ -105,15 +108,15 @@ export function bringToStop(agent: number): boolean {
   for (;;) {
     const seen = Atomics.load(words, main + A_PARK);
     const stop = Atomics.load(words, agent + A_STOP);
-    if (stop === SETTLED) return true;
+    if (stop === SETTLED) return "settled";
     const free = stop === STOP && Atomics.load(words, agent + A_SECTION) === 0;
     const pending = Atomics.load(words, agent + A_PENDING);
     const grace = free ? (pending > 0 ? GRACE : 0) : GRACE_IN_SECTION;
     const left = begun + grace - performance.now();
     if (left <= 0) {
       const was = Atomics.compareExchange(words, agent + A_STOP, STOP, TAKEN);
-      if (was === STOP) return free && pending === 0;
-      if (was === SETTLING && performance.now() - begun > GRACE_IN_SECTION) return false;
+      if (was === STOP) return free && pending === 0 ? "clean" : "torn";
+      if (was === SETTLING && performance.now() - begun > GRACE_IN_SECTION) return "torn";
       continue;
     }
     // It wakes us when it has settled.

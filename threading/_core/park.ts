@@ -89,6 +89,8 @@ export class Site {
    * the waiter would be left in its lot.
    */
   serve: (() => void) | undefined;
+  /** Milliseconds after which a blocking wait calls {@linkcode serve} though nobody has woken it. */
+  within = Infinity;
   /** Invariant: exactly the asynchronous waiters whose call has not returned yet. */
   readonly pending: Map<number, Pending> = new Map();
   /** Waiters whose call has returned while they were still on the stack: kept back until they come off it. */
@@ -215,7 +217,7 @@ export function parkSync(site: Site, waiter: number, limit: Limit, deaths: numbe
     site.serve?.();
     const left = remaining(limit.deadline);
     if (left <= 0) return TIMED_OUT;
-    Atomics.wait(words, agent + A_PARK, seen, left);
+    Atomics.wait(words, agent + A_PARK, seen, Math.min(left, site.within));
   }
 }
 
@@ -310,6 +312,22 @@ export function sleep(
   most: number = Infinity,
 ): void {
   Atomics.wait(words, at, seen, most);
+}
+
+/** How often {@linkcode isGone} can be asked of one agent. */
+const SIGNS = 64;
+
+/** From now on {@linkcode isGone} can tell when this agent no longer exists. */
+export function showLife(words: Int32Array<SharedArrayBuffer>, at: number): void {
+  for (let i = 0; i < SIGNS; i++) Atomics.waitAsync(words, at, 0);
+}
+
+/**
+ * Whether an agent that has shown life no longer exists: with it, the engine forgets those who wait for the word. Each question uses
+ * up one of them.
+ */
+export function isGone(words: Int32Array<SharedArrayBuffer>, at: number): boolean {
+  return Atomics.notify(words, at, 1) === 0;
 }
 
 /** Wants the agent's attention, whatever it does now. */

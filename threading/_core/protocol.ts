@@ -62,8 +62,13 @@ export type ToMain =
   | { readonly kind: "kill"; readonly ident: number }
   /** Somebody waits for the main thread's end. */
   | { readonly kind: "joins main" }
-  /** Keep this until somebody asks for it by its number. */
-  | { readonly kind: "deposit"; readonly id: number; readonly value: unknown }
+  /** Keep this until somebody asks for it by its number. `moves` are parts of it. */
+  | {
+    readonly kind: "deposit";
+    readonly id: number;
+    readonly value: unknown;
+    readonly moves: readonly Transferable[];
+  }
   /** Somebody asks: the answer is `[id, value]` on the port, or `[id]` when it is not there. */
   | { readonly kind: "withdraw"; readonly id: number; readonly keep: boolean }
   /** Nobody will ask for it: forget it. */

@@ -1,0 +1,207 @@
+/** `executor.with(…)`: calls that are stopped for good. */
+
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import { MemoryError, ThreadPoolExecutor, TimeoutError } from "@batteries/concurrent/futures";
+import { Event, Lock } from "@batteries/concurrent/threading";
+import { Queue } from "@batteries/concurrent/queue";
+import {
+  block,
+  bomb,
+  double,
+  doubleAfter,
+  flood,
+  holding,
+  idle,
+  never,
+  relay,
+  spin,
+  stubborn,
+  sum,
+  ticks,
+} from "../fixtures/futures/stop_tasks.ts";
+
+const HOWS = ["spin", "block", "idle", "never"] as const;
+
+/** Waits until the counter stands still, and says for how long it was looked at. */
+async function standsStill(counter: Int32Array): Promise<void> {
+  const seen = Atomics.load(counter, 0);
+  assert(seen > 0);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assertEquals(Atomics.load(counter, 0), seen);
+}
+
+Deno.test("with: a call that runs in a loop, is stopped by its time-out and runs no more", async () => {
+  await using executor = new ThreadPoolExecutor(1);
+  const counter = new Int32Array(new SharedArrayBuffer(4));
+  const future = executor.with({ timeout: 50 }).submit(ticks, counter);
+  await assertRejects(() => future.result(), TimeoutError, "50 ms");
+  await standsStill(counter);
+  assertEquals(await executor.submit(double, 4), 8);
+});
+
+Deno.test("with: calls that never end, are stopped by a signal with its reason, whatever they do", async () => {
+  await using executor = new ThreadPoolExecutor(2);
+  const held = new Lock();
+  held.acquireSync();
+  for (const task of [spin, block, idle, never, stubborn]) {
+    const begun = new Event();
+    const controller = new AbortController();
+    const future = executor.with({ signal: controller.signal })
+      .submit(task as typeof block, begun, held);
+    await begun.wait();
+    assert(future.running());
+    const reason = new Error("enough");
+    controller.abort(reason);
+    const error = await future.exception();
+    assertEquals(error, reason, task.name);
+    assertEquals(await executor.submit(double, 4), 8, task.name);
+  }
+  held.release();
+  assert(!held.locked());
+  assert(held.acquireSync({ timeout: 1000 }), "a waiter that is gone was given the lock");
+});
+
+Deno.test("with: a lock that a stopped call held, goes to who waits or comes, and says so once", async () => {
+  await using executor = new ThreadPoolExecutor(2);
+  const other = new Lock();
+  other.acquireSync();
+  for (const how of HOWS) {
+    for (const waits of [true, false]) {
+      const mine = new Lock();
+      const begun = new Event();
+      const controller = new AbortController();
+      const future = executor.with({ signal: controller.signal })
+        .submit(holding, how, mine, begun, other);
+      await begun.wait();
+      assert(mine.locked());
+      const waiting = waits ? mine.acquire() : undefined;
+      controller.abort();
+      await assertRejects(() => future.result(), DOMException);
+      assert(await (waiting ?? mine.acquire()), how);
+      assertEquals([mine.ownerDied(), mine.ownerDied()], [true, false], how);
+      mine.release();
+      assert(mine.acquireSync({ blocking: false }));
+      assert(!mine.ownerDied());
+    }
+  }
+  other.release();
+});
+
+Deno.test("with: siblings and the tasks behind a stopped one, are untouched", async () => {
+  await using executor = new ThreadPoolExecutor(2);
+  const gate = new Event();
+  const begun = new Event();
+  const sibling = executor.submit(doubleAfter, 21, gate);
+  const controller = new AbortController();
+  const victim = executor.with({ signal: controller.signal }).submit(spin, begun);
+  await begun.wait();
+  const behind = [1, 2, 3].map((n) => executor.submit(double, n));
+  const stoppedEarly = executor.with({ signal: controller.signal }).submit(double, 5);
+  controller.abort(new Error("stop"));
+  await assertRejects(() => victim.result(), Error, "stop");
+  await assertRejects(() => stoppedEarly.result(), Error, "stop");
+  assertEquals(await Promise.all(behind), [2, 4, 6]);
+  gate.set();
+  assertEquals(await sibling, 42);
+});
+
+Deno.test("with: a call that ends in time, gives its result, and the time of others does not count", async () => {
+  await using executor = new ThreadPoolExecutor(1);
+  const limited = executor.with({ timeout: 5000 });
+  const gate = new Event();
+  const first = executor.submit(doubleAfter, 1, gate);
+  const results = [2, 3].map((n) => limited.submit(double, n));
+  gate.set();
+  assertEquals(await Promise.all([first, ...results]), [2, 4, 6]);
+  assertEquals(await Array.fromAsync(limited.map(double, [1, 2, 3], { chunksize: 2 })), [2, 4, 6]);
+});
+
+Deno.test("with: a main thread that is blocked in resultSync, stops a call that is out of time", async () => {
+  const executor = new ThreadPoolExecutor(1);
+  const future = executor.with({ timeout: 50 }).submit(spin);
+  const behind = executor.submit(double, 4);
+  assertThrows(() => future.resultSync(), TimeoutError);
+  assertEquals(behind.resultSync(), 8);
+  await executor.shutdown();
+});
+
+Deno.test("with: map, ends with the call that is out of time, and the pool goes on", async () => {
+  await using executor = new ThreadPoolExecutor(2);
+  const results: number[] = [];
+  const begun = new Event();
+  await assertRejects(
+    async () => {
+      const iterator = executor.with({ timeout: 100 }).map(never, [begun, begun]);
+      for await (const _ of iterator) results.push(0);
+    },
+    TimeoutError,
+  );
+  assertEquals(results, []);
+  assertEquals(await executor.submit(double, 1), 2);
+});
+
+Deno.test("with: queues that a stopped call used, go on without it", async () => {
+  await using executor = new ThreadPoolExecutor(2);
+  for (let round = 0; round < 5; round++) {
+    const from = new Queue<number>(4);
+    const to = new Queue<number>(4);
+    const controller = new AbortController();
+    const on = executor.with({ signal: controller.signal });
+    const futures = [on.submit(flood, from), on.submit(relay, from, to)];
+    for (let i = 0; i < 100; i++) assertEquals(await to.get(), i);
+    controller.abort();
+    for (const future of futures) await assertRejects(() => future.result(), DOMException);
+    // Whatever they left is in order, and both queues can be filled and emptied.
+    for (const queue of [from, to]) {
+      while (!queue.empty()) await queue.get({ timeout: 1000 });
+      for (let i = 0; i < 4; i++) await queue.put(i, { timeout: 1000 });
+      for (let i = 0; i < 4; i++) assertEquals(await queue.get({ timeout: 1000 }), i);
+    }
+  }
+});
+
+Deno.test("with: a signal that is aborted already, fails the call before it starts", async () => {
+  await using executor = new ThreadPoolExecutor(1);
+  const reason = new Error("before");
+  const future = executor.with({ signal: AbortSignal.abort(reason) }).submit(double, 1);
+  assertEquals(await future.exception(), reason);
+  assertEquals(executor.stats().workers, 0);
+});
+
+Deno.test("with: transfer, moves the buffer and does not copy it", async () => {
+  await using executor = new ThreadPoolExecutor(1);
+  const buffer = new Uint8Array(1000).fill(2).buffer;
+  assertEquals(await executor.with({ transfer: [buffer] }).submit(sum, buffer), 2000);
+  assert(buffer.detached);
+});
+
+Deno.test("with: wrong options, are refused at the call", async () => {
+  await using executor = new ThreadPoolExecutor(1);
+  // deno-lint-ignore no-explicit-any -- wrong on purpose
+  const use = (options: any) => () => executor.with(options);
+  assertThrows(use(null), TypeError, "options must be an object");
+  assertThrows(use({ timeout: "1" }), TypeError, "timeout must be a number");
+  assertThrows(use({ timeout: NaN }), RangeError, "timeout");
+  assertThrows(use({ signal: {} }), TypeError, "signal must be an AbortSignal");
+  assertThrows(use({ transfer: 1 }), TypeError, "transfer must be an array");
+});
+
+Deno.test("memoryLimit: a call that exceeds it, fails alone with MemoryError", async () => {
+  await using executor = new ThreadPoolExecutor({ maxWorkers: 2, memoryLimit: 48 });
+  const gate = new Event();
+  const sibling = executor.submit(doubleAfter, 21, gate);
+  const error = await executor.submit(bomb).exception();
+  assertInstanceOf(error, MemoryError);
+  assertEquals(error.message.includes("48 MiB"), true);
+  assertEquals(await executor.submit(double, 4), 8);
+  gate.set();
+  assertEquals(await sibling, 42);
+});
+
+Deno.test("memoryLimit: what is not a number of MiB, is refused", () => {
+  for (const memoryLimit of [0, -1, 1.5, NaN, 2 ** 21]) {
+    assertThrows(() => new ThreadPoolExecutor({ memoryLimit }), RangeError, "memoryLimit");
+  }
+  // deno-lint-ignore no-explicit-any -- wrong on purpose
+  assertThrows(() => new ThreadPoolExecutor({ memoryLimit: "1" as any }), TypeError);
+});
