@@ -1,0 +1,228 @@
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { Process } from "@batteries/concurrent/multiprocessing";
+import {
+  address,
+  cameHome,
+  type Handle,
+  HomeGoneError,
+  offer,
+  redeem,
+  type Service,
+} from "../../multiprocessing/_tree.ts";
+import {
+  count,
+  echo,
+  fails,
+  giveBack,
+  giveUp,
+  hang,
+  hold,
+  intrude,
+  letGo,
+  many,
+  nest,
+  serve,
+  visit,
+} from "../fixtures/multiprocessing/tree_parties.ts";
+
+/** An object of this process that keeps what it is told, in order. */
+class Board implements Service {
+  readonly said: unknown[] = [];
+  readonly offer = offer(this);
+  readonly taken: Handle[] = [];
+  readonly aborted: unknown[] = [];
+  #changed = Promise.withResolvers<void>();
+
+  call(method: string, args: unknown[], from: string, signal: AbortSignal): unknown {
+    switch (method) {
+      case "echo":
+        return args[0];
+      case "say":
+        return this.#add(args.length === 1 ? args[0] : args);
+      case "take":
+        this.taken.push(args[0] as Handle);
+        return this.#add("taken");
+      case "fail":
+        throw args[0];
+      case "hang":
+        this.#add("hanging");
+        signal.addEventListener("abort", () => {
+          this.aborted.push(signal.reason.message);
+          this.#add(`aborted ${from}`);
+        });
+        return new Promise(() => {});
+      default:
+        throw new TypeError(`no method ${method}`);
+    }
+  }
+
+  arrived(): void {
+    this.#add("arrived");
+  }
+
+  gone(): void {
+    this.#add("gone");
+  }
+
+  #add(what: unknown): void {
+    this.said.push(what);
+    this.#changed.resolve();
+  }
+
+  /** Until that was said. The children that say it hold the event loop. */
+  async until(what: unknown): Promise<void> {
+    while (!this.said.includes(what)) {
+      this.#changed = Promise.withResolvers();
+      await this.#changed.promise;
+    }
+  }
+}
+
+async function play<A extends unknown[]>(
+  target: (...args: A) => Promise<void>,
+  ...args: A
+): Promise<void> {
+  const process = new Process({ target, args });
+  process.start();
+  await process.join();
+  assertEquals(process.exitcode, 0);
+}
+
+Deno.test("tree: the first process, has the empty address", () => {
+  assertEquals(address(), "");
+});
+
+Deno.test("tree: a child's calls, arrive and are answered, whatever the value", async () => {
+  const board = new Board();
+  const big = new Uint8Array(3_000_000).fill(7);
+  await play(echo, board.offer.handle(), new Map([["a", [1n, undefined]]]));
+  await play(echo, board.offer.handle(), big);
+  assertEquals(board.said.length, 6);
+  assertEquals(board.said[0], "arrived");
+  assert(String(board.said[1]).endsWith(': Map(1) { "a" => [ 1n, undefined ] }'));
+  assertEquals(board.said.slice(2, 4), ["gone", "arrived"]);
+  assert(String(board.said[4]).includes("Uint8Array(3000000) [\n"));
+});
+
+Deno.test("tree: tells and calls of one node, are begun in order", async () => {
+  const board = new Board();
+  await play(count, board.offer.handle(), 1000);
+  assertEquals(board.said, ["arrived", ...Array.from({ length: 1000 }, (_, i) => i), "gone"]);
+});
+
+Deno.test("tree: what a method throws, is thrown at the caller", async () => {
+  const board = new Board();
+  await play(fails, board.offer.handle());
+  assertEquals(board.said, ["arrived", [true, "no such thing"], "gone"]);
+});
+
+Deno.test("tree: a thousand calls at once, are all answered", async () => {
+  const board = new Board();
+  await play(many, board.offer.handle(), 1000);
+  assertEquals(board.said, ["arrived", true, "gone"]);
+});
+
+Deno.test("tree: a handle handed on to a grandchild's child, reaches home", async () => {
+  const board = new Board();
+  await play(nest, board.offer.handle(), 3);
+  const said = board.said.filter((what) => typeof what === "string" && what.startsWith("/"));
+  const [top] = said.slice(-1) as string[];
+  assertEquals(said, [`${top}/0/0/0`, `${top}/0/0`, `${top}/0`, top]);
+});
+
+Deno.test("tree: an object of a child, is called from here and from another child, which is told when its home dies", async () => {
+  const board = new Board();
+  const server = new Process({ target: serve, args: [board.offer.handle()] });
+  server.start();
+  await board.until("taken");
+  const remote = redeem(board.taken[0]);
+  const { home } = remote;
+  assertEquals(await remote.call("hello", []), [home, "", "hello"]);
+  board.said.length = 0;
+  await play(visit, board.offer.handle(), remote.handle());
+  const guest = board.said.find((what) => Array.isArray(what)) as string[];
+  assertEquals([guest[0], guest[2], guest[3] as unknown], [home, "hello", 1]);
+  // It is told that the visitor has gone, though it did not say goodbye.
+  await board.until(`${home} gone ${guest[1]}`);
+  const hanging = assertRejects(() => remote.call("hang", []), HomeGoneError, home);
+  const dying = assertRejects(() => remote.call("die", []), HomeGoneError);
+  await hanging;
+  await dying;
+  await server.join();
+  assertEquals(server.exitcode, 3);
+  await assertRejects(() => remote.call("hello", []), HomeGoneError, "that process has ended");
+  remote.tell("hello", []);
+});
+
+Deno.test("tree: a child that is killed, lets go of what it held, and its calls are aborted", async () => {
+  const board = new Board();
+  const holder = new Process({ target: hold, args: [board.offer.handle()] });
+  holder.start();
+  await board.until("holding");
+  holder.kill();
+  await holder.join();
+  assertEquals(board.said, ["arrived", "holding", "gone"]);
+  const caller = new Process({ target: hang, args: [board.offer.handle()] });
+  caller.start();
+  await board.until("hanging");
+  caller.kill();
+  await caller.join();
+  assertEquals(board.aborted, ["The caller has ended"]);
+  assertEquals(board.said.slice(-1), ["gone"]);
+});
+
+Deno.test("tree: a call that is given up, rejects there and is aborted here", async () => {
+  const board = new Board();
+  await play(giveUp, board.offer.handle());
+  assertEquals(board.aborted, ["The caller has given up"]);
+  assertEquals(board.said.at(-2), "enough");
+});
+
+Deno.test("tree: who lets go, is heard with what it had told before, and cannot call any more", async () => {
+  const [first, second] = [new Board(), new Board()];
+  await play(letGo, first.offer.handle(), second.offer.handle());
+  assertEquals(first.said, ["arrived", "before", "gone"]);
+  assertEquals(second.said, [
+    "arrived",
+    "after",
+    "Cannot call an object of another process: it was let go",
+    "gone",
+  ]);
+});
+
+Deno.test("tree: who has no handle, reaches nothing", async () => {
+  const [board, secret] = [new Board(), new Board()];
+  const { home, id } = secret.offer.handle();
+  await play(intrude, board.offer.handle(), home, id);
+  assertEquals(secret.said, []);
+  assertEquals(board.said, ["arrived", "HomeGoneError", "gone"]);
+});
+
+Deno.test("tree: a handle that comes home, is the object itself", async () => {
+  const [board, mine] = [new Board(), new Board()];
+  await play(giveBack, board.offer.handle(), mine.offer.handle());
+  assertEquals(mine.said, ["arrived", "gone"]);
+  // The giver has ended: its transit with it, and nobody holds the object.
+  assertEquals(cameHome(board.taken[0]), undefined);
+  assertStrictEquals(cameHome(mine.offer.handle()), mine);
+  const near = redeem(mine.offer.handle());
+  assertEquals(await near.call("echo", ["here"]), "here");
+  near.tell("say", ["told"]);
+  near.let();
+  assertEquals(mine.said.slice(2), ["arrived", "told", "gone"]);
+});
+
+Deno.test("tree: an object that nobody holds, is forgotten", async () => {
+  const board = new Board();
+  const handle = board.offer.handle();
+  redeem(handle).let();
+  assertEquals(cameHome(handle), undefined);
+  await assertRejects(() => redeem(handle).call("echo", [1]), HomeGoneError);
+});
+
+Deno.test("tree: calls of an address that never was, reject", async () => {
+  const nobody = redeem({ home: "/4711", id: 1, transit: "/4711!1.x" });
+  await assertRejects(() => nobody.call("echo", []), HomeGoneError, "process /4711");
+  const below = redeem({ home: "/4711/2", id: 1, transit: "/4711!1.x" });
+  await assertRejects(() => below.call("echo", []), HomeGoneError);
+});
