@@ -11,74 +11,61 @@
  */
 import { createHash } from "node:crypto";
 import { parseArgs } from "node:util";
-import { Thread } from "@batteries/concurrent/threading";
+import { ThreadPoolExecutor } from "@batteries/concurrent/futures";
 
-/** What the threads share: no copies of it are made, all of them look at the same memory. */
-interface Board {
-  /** The number of the next file that nobody has taken. */
-  next: Int32Array;
-  /** How many bytes have been hashed so far, by all threads together. */
-  progress: BigInt64Array;
-  /** For each file: an index into OUTCOMES. */
-  outcomes: Uint8Array;
-  /** For each file: how many bytes it had. */
-  sizes: Float64Array;
-  /** For each file: 32 bytes. */
-  digests: Uint8Array;
+/** How one file went. */
+interface Hashed {
+  size: number;
+  sha256: string;
+  /** Why it could not be read. */
+  failure?: string;
 }
 
-const OUTCOMES = ["its thread ended", "ok", "permission denied", "no longer there", "read error"];
-const OK = 1;
+/** How many bytes have been hashed so far, by all threads together: shared memory, which all of them look at. */
+let progress: BigInt64Array = new BigInt64Array(1);
 
-/** The work of one thread: takes file after file until none is left. */
-export function hashFiles(paths: string[], board: Board): void {
-  const buffer = new Uint8Array(256 * 1024);
-  for (let i = 0; (i = Atomics.add(board.next, 0, 1)) < paths.length;) {
-    try {
-      const hash = createHash("sha256");
-      using file = Deno.openSync(paths[i]);
-      for (let n = 0; (n = file.readSync(buffer) ?? 0) > 0;) {
-        hash.update(buffer.subarray(0, n));
-        board.sizes[i] += n;
-        Atomics.add(board.progress, 0, BigInt(n));
-      }
-      board.digests.set(hash.digest(), i * 32);
-      board.outcomes[i] = OK;
-    } catch (error) {
-      board.outcomes[i] = error instanceof Deno.errors.PermissionDenied
-        ? 2
-        : error instanceof Deno.errors.NotFound
-        ? 3
-        : 4;
+/** What each thread does first. */
+export function watchProgress(shared: BigInt64Array): void {
+  progress = shared;
+}
+
+const CHUNK = 256 * 1024;
+
+/** The work for one file. */
+export function hashFile(path: string): Hashed {
+  const buffer = new Uint8Array(CHUNK);
+  let size = 0;
+  try {
+    const hash = createHash("sha256");
+    using file = Deno.openSync(path);
+    for (let n = 0; (n = file.readSync(buffer) ?? 0) > 0;) {
+      hash.update(buffer.subarray(0, n));
+      size += n;
+      Atomics.add(progress, 0, BigInt(n));
     }
+    return { size, sha256: hash.digest("hex") };
+  } catch (error) {
+    const failure = error instanceof Deno.errors.PermissionDenied
+      ? "permission denied"
+      : error instanceof Deno.errors.NotFound
+      ? "no longer there"
+      : "read error";
+    return { size, sha256: "", failure };
   }
 }
 
-/** Starts the threads, waits for them, and gives what they have found. */
+/** Hashes all files, and gives what was found in their order. */
 async function hashAll(paths: string[], threads: number, onProgress?: (bytes: number) => void) {
-  const shared = (bytes: number) => new SharedArrayBuffer(bytes);
-  const board: Board = {
-    next: new Int32Array(shared(4)),
-    progress: new BigInt64Array(shared(8)),
-    outcomes: new Uint8Array(shared(paths.length)),
-    sizes: new Float64Array(shared(paths.length * 8)),
-    digests: new Uint8Array(shared(paths.length * 32)),
-  };
-  const team = Array.from(
-    { length: threads },
-    () => new Thread({ target: hashFiles, args: [paths, board] }),
-  );
-  const timer = setInterval(() => onProgress?.(Number(board.progress[0])), 100);
-  for (const thread of team) thread.start();
-  for (const thread of team) await thread.join();
+  const shared = new BigInt64Array(new SharedArrayBuffer(8));
+  await using executor = new ThreadPoolExecutor({
+    maxWorkers: Math.max(1, threads),
+    initializer: watchProgress,
+    initargs: [shared],
+  });
+  const timer = setInterval(() => onProgress?.(Number(shared[0])), 100);
+  const hashed = await Array.fromAsync(executor.map(hashFile, paths));
   clearInterval(timer);
-
-  return paths.map((path, i) => ({
-    path,
-    size: board.sizes[i],
-    sha256: board.digests.slice(i * 32, i * 32 + 32).toHex(),
-    outcome: OUTCOMES[board.outcomes[i]],
-  }));
+  return hashed.map((file, i) => ({ path: paths[i], ...file }));
 }
 
 interface Tree {
@@ -194,9 +181,9 @@ async function main(): Promise<void> {
   );
   if (bar) clearBar();
 
-  const good = results.filter(({ outcome }) => outcome === OUTCOMES[OK]).sort(byPath);
-  for (const { path, outcome } of results) {
-    if (outcome !== OUTCOMES[OK]) failed.push({ path, reason: outcome });
+  const good = results.filter(({ failure }) => failure === undefined).sort(byPath);
+  for (const { path, failure } of results) {
+    if (failure !== undefined) failed.push({ path, reason: failure });
   }
   failed.sort(byPath);
   const sum = {
