@@ -18,6 +18,8 @@ export interface Plan {
   readonly daemon: boolean;
   readonly authkey: string;
   readonly permissions: Permissions;
+  /** More flags for `deno run`. */
+  readonly flags?: readonly string[];
   readonly parentName: string;
   readonly method: StartMethod;
   /** Functions and classes that the child has to have. */
@@ -57,6 +59,7 @@ export function launchChild(plan: Plan): Child {
     main,
     modules: [...modules, ...more(plan, main, work)],
     permissions: plan.permissions,
+    flags: plan.flags,
     job: {
       address: `${whoAmI().address}/${number}`,
       parent: { pid: Deno.pid, name: plan.parentName },
@@ -70,7 +73,9 @@ export function launchChild(plan: Plan): Child {
     start: plan.start,
     entry: "live",
   };
-  if (plan.method === "spawn" || !isFree(plan.permissions)) return spawn(order);
+  if (plan.method === "spawn" || plan.flags !== undefined || !isFree(plan.permissions)) {
+    return spawn(order);
+  }
   return spawnWarm(order, {
     modules: [...new Set([CORE, PROCESS, ...preloaded(main)])],
     number: () => started++,

@@ -34,6 +34,8 @@ export interface Order {
   /** All modules that the child may have to import. */
   readonly modules: readonly string[];
   readonly permissions: Permissions;
+  /** More flags for `deno run`. */
+  readonly flags?: readonly string[];
   /** The job, but for what is settled here. */
   readonly job: Omit<ChildJob, "token" | "permissions" | "lent">;
   /** More for the child, as bytes. */
@@ -124,6 +126,9 @@ export class Child {
   }
 }
 
+/** Where somebody is awaited. */
+const doors = new Set<Door>();
+
 /** Children that have not ended. */
 const living = new Set<Child>();
 let watching = false;
@@ -134,6 +139,7 @@ function watchForEnd(): void {
   watching = true;
   addEventListener("unload", () => {
     for (const child of living) child.kill("SIGKILL");
+    for (const door of doors) door.close();
   });
 }
 
@@ -176,6 +182,7 @@ function run(order: Order, folder: string, { flags }: Grant): Deno.ChildProcess 
     "--quiet",
     ...flags,
     ...runtimeFlags(),
+    ...order.flags ?? [],
     "--preload",
     `data:application/javascript,${encodeURIComponent(bootText(order, folder))}`,
     order.main,
@@ -213,6 +220,7 @@ class Door {
     this.#token = token;
     this.#listener = Deno.listen({ transport: "unix", path: `${folder}/link` });
     this.#listener.unref();
+    doors.add(this);
   }
 
   ref(): void {
@@ -277,6 +285,7 @@ class Door {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    doors.delete(this);
     this.#listener.close();
     try {
       Deno.removeSync(this.#folder, { recursive: true });
