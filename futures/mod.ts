@@ -4,6 +4,7 @@
  * | | |
  * | --- | --- |
  * | {@linkcode ThreadPoolExecutor} | runs calls in threads that it keeps |
+ * | {@linkcode ProcessPoolExecutor} | runs calls in processes that it keeps |
  * | {@linkcode Future} | the result of a call that has not ended yet |
  * | {@linkcode wait}, {@linkcode asCompleted} | waiting for several |
  *
@@ -35,6 +36,7 @@ export {
   RuntimeError,
   TimeoutError,
 } from "./errors.ts";
+export { BrokenProcessPool } from "./_broken_process_pool.ts";
 export {
   type AnyIterable,
   Executor,
@@ -46,6 +48,7 @@ export {
   type Submitter,
 } from "./executor.ts";
 export { Future } from "./future.ts";
+export { ProcessPoolExecutor, type ProcessPoolExecutorOptions } from "./process_pool_executor.ts";
 export {
   type ExecutorStats,
   InterpreterPoolExecutor,

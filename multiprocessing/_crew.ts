@@ -35,6 +35,7 @@ import {
   type Hand,
   LEARN,
   TASK,
+  TOLD_TASK,
   type Trade,
 } from "./_crew_protocol.ts";
 import { type Ended, receive } from "./_crew_receive.ts";
@@ -90,8 +91,10 @@ export interface Order {
   readonly form: number;
   /** No task is sent ahead behind it, nor it behind another: it can be stopped without harm to others. */
   readonly alone?: boolean;
-  /** It has been handed to a worker that had nothing else to do: called again when it had to be handed to another. */
-  begun?(): void;
+  /** Its worker is about to make the call; for tasks that are alone. Called again when another has to. */
+  began?(): void;
+  /** Whoever submitted it wants it back, if no worker has it. */
+  withdraw?(): void;
   /** Called once. `ran`: milliseconds, 0 when it never ran. */
   ended(ended: Ended, ran: number): void;
 }
@@ -303,6 +306,13 @@ export class Crew<B> {
     });
   }
 
+  /** Has every task withdrawn that no worker has. */
+  withdraw(): void {
+    for (const { place, order } of [...this.#jobs.values()]) {
+      if (place === "queued") order.withdraw?.();
+    }
+  }
+
   /** Takes no more tasks. Workers end when there is nothing left to do. */
   close(): void {
     if (this.#state.at !== "open") return;
@@ -402,8 +412,8 @@ export class Crew<B> {
     worker.left--;
     if (worker.sent.size === 0) worker.since = performance.now();
     worker.sent.set(job.id, job);
-    hand.send([TASK, job.id, key, order.form, job.body]);
-    if (worker.sent.size === 1) order.begun?.();
+    const kind = order.began === undefined ? TASK : TOLD_TASK;
+    hand.send([kind, job.id, key, order.form, job.body]);
   }
 
   #answered(worker: Worker<B>, answer: Answer<B>): void {
@@ -562,6 +572,7 @@ export class Crew<B> {
         this.#schedule();
       },
       failed: (error) => this.#initializerFailed(error),
+      began: (id) => full.sent.get(id)?.order.began?.(),
       answered: (answer) => this.#answered(full, answer),
       returned: (ids) => this.#returned(full, ids),
       ended: (ending) => this.#ended(full, ending),

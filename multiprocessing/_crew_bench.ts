@@ -52,11 +52,15 @@ export class Bench<B> {
   }
 
   /** Carries out a task. Never rejects. */
-  async perform({ id, key, form, body }: Task<B>): Promise<Answer<B>> {
-    const begun = performance.now();
+  async perform({ id, key, form, body, begins }: Task<B>): Promise<Answer<B>> {
+    let begun = performance.now();
     try {
       const fn = this.#functions.get(key) ?? await this.#load(key);
       const args = this.#unpackNow(body) ?? await this.#unpack(key, body);
+      if (begins !== undefined) {
+        await begins();
+        begun = performance.now();
+      }
       const value = form === CALL ? fn(...args) : runChunk(fn, args, form, this.#told);
       const result = isThenable(value) ? await value : value;
       const ran = performance.now() - begun;

@@ -9,7 +9,7 @@
  * @module
  */
 import { Bench } from "./_crew_bench.ts";
-import { BEGIN, LEARN, type Letter, TASK, type Task } from "./_crew_protocol.ts";
+import { BEGIN, LEARN, type Letter, TASK, type Task, TOLD_TASK } from "./_crew_protocol.ts";
 import { AnswerWriter, type Bytes, codec, readLetters } from "./_crew_wire.ts";
 import { whoAmI } from "./_self.ts";
 import { type Handle, offer, redeem, type Remote } from "./_tree.ts";
@@ -46,9 +46,11 @@ class Worker {
     switch (letter[0]) {
       case LEARN:
         return this.#bench.learn(letter[1], letter[2]);
-      case TASK: {
-        const [, id, key, form, body] = letter;
-        return void this.#tasks.push({ id, key, form, body });
+      case TASK:
+      case TOLD_TASK: {
+        const [kind, id, key, form, body] = letter;
+        const begins = kind === TASK ? undefined : () => this.#tell("began", [id]);
+        return void this.#tasks.push({ id, key, form, body, begins });
       }
       case BEGIN:
         if (letter[1] !== 0) void this.#begin(letter[1], letter[2]!);
@@ -69,12 +71,17 @@ class Worker {
     for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift()) {
       const answer = await this.#bench.perform(task);
       this.#answers.add(answer);
-      this.#crew.tell("answers", [this.#answers.take()]);
-      await whoAmI().up?.flush();
+      await this.#tell("answers", [this.#answers.take()]);
       // What the crew has said meanwhile is heard now: it may want the next tasks back.
       if (answer.ran > LONG) await new Promise((resolve) => setTimeout(resolve, 0));
     }
     this.#working = false;
+  }
+
+  /** Tells the crew, and waits until the system has it. */
+  async #tell(method: string, args: unknown[]): Promise<void> {
+    this.#crew.tell(method, args);
+    await whoAmI().up?.flush();
   }
 
   /** Tasks that were not begun go back. */

@@ -34,8 +34,8 @@ export interface ProcessTradeOptions {
   /** Daemons may not start processes themselves. */
   readonly daemon: boolean;
   readonly permissions?: Permissions;
-  /** Modules that they are sure to need: who may not read gets them this way only. */
-  readonly references?: readonly Reference[];
+  /** More flags for `deno run`. */
+  readonly flags?: readonly string[];
 }
 
 let hired = 0;
@@ -93,7 +93,7 @@ class ProcessHand implements Hand<Bytes>, Service {
     name: string,
     number: number,
     boss: Boss<Bytes>,
-    { method, daemon, permissions }: ProcessTradeOptions,
+    { method, daemon, permissions, flags }: ProcessTradeOptions,
     references: readonly Reference[],
   ) {
     this.name = name;
@@ -107,6 +107,7 @@ class ProcessHand implements Hand<Bytes>, Service {
       daemon,
       authkey: self.authkey.toHex(),
       permissions: permissions ?? "inherit",
+      flags,
       parentName: self.name,
       method: method ?? currentMethod(),
       references: permissions === undefined || permissions === "inherit"
@@ -153,6 +154,8 @@ class ProcessHand implements Hand<Bytes>, Service {
         return this.#boss.ready();
       case "failed":
         return this.#boss.failed(args[0] as EncodedError);
+      case "began":
+        return this.#boss.began(args[0] as number);
       case "answers":
         for (const answer of readAnswers(args[0] as Bytes)) this.#boss.answered(answer);
         return;

@@ -41,13 +41,21 @@ export interface Codec<B> {
 export const LEARN = 0;
 export const TASK = 1;
 export const FINISH = 2;
+/** A task whose beginning is to be told. */
+export const TOLD_TASK = 4;
 /** The first letter. The initializer's number, 0 when there is none, and its arguments. */
 export const BEGIN = 3;
 
 /** What a worker is told. Functions have numbers; a worker learns each before the first task of it. */
 export type Letter<B> =
   | readonly [kind: typeof LEARN, key: number, reference: Reference]
-  | readonly [kind: typeof TASK, id: number, key: number, form: number, body: B]
+  | readonly [
+    kind: typeof TASK | typeof TOLD_TASK,
+    id: number,
+    key: number,
+    form: number,
+    body: B,
+  ]
   | readonly [kind: typeof BEGIN, key: number, body: B | undefined]
   | readonly [kind: typeof FINISH];
 
@@ -57,6 +65,8 @@ export interface Task<B> {
   readonly key: number;
   readonly form: number;
   readonly body: B;
+  /** Called when all that it needs is loaded; the call is made when what it gives has resolved. */
+  readonly begins?: () => Promise<void>;
 }
 
 /** How a task has ended: `ran` is in milliseconds. */
@@ -98,6 +108,8 @@ export interface Boss<B> {
   ready(): void;
   /** Its initializer has thrown. */
   failed(error: EncodedError): void;
+  /** A task whose beginning was to be told has begun. */
+  began(id: number): void;
   answered(answer: Answer<B>): void;
   returned(ids: readonly number[]): void;
   /** It is gone, and nothing more is heard of it. */

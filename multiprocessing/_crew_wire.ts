@@ -21,6 +21,7 @@ import {
   LEARN,
   type Letter,
   TASK,
+  TOLD_TASK,
   type VALUE,
 } from "./_crew_protocol.ts";
 
@@ -95,7 +96,8 @@ export class LetterWriter {
       case LEARN:
         return this.#add(LEARN, letter[1], 0, 0, encode(letter[2], "send", this.add));
       case TASK:
-        return this.#add(TASK, letter[1], letter[2], letter[3], letter[4]);
+      case TOLD_TASK:
+        return this.#add(letter[0], letter[1], letter[2], letter[3], letter[4]);
       case BEGIN:
         return this.#add(BEGIN, letter[1], 0, 0, letter[2]);
       case FINISH:
@@ -133,7 +135,8 @@ export function* readLetters(bytes: Bytes): Generator<Letter<Bytes>> {
         yield [LEARN, a, decodeSync(body!) as Reference];
         break;
       case TASK:
-        yield [TASK, a, b, form, body!];
+      case TOLD_TASK:
+        yield [kind, a, b, form, body!];
         break;
       case BEGIN:
         yield [BEGIN, a, body];

@@ -1,0 +1,362 @@
+/**
+ * {@linkcode ProcessPoolExecutor}.
+ *
+ * @module
+ */
+import { PicklingError, TimeoutError } from "../threading/_core/mod.ts";
+import { Crew, type Job, type Policy } from "../multiprocessing/_crew.ts";
+import { ProcessTrade } from "../multiprocessing/_crew_processes.ts";
+import type { Permissions } from "../multiprocessing/mod.ts";
+import { BrokenProcessPool } from "./_broken_process_pool.ts";
+import { Times } from "./_pool.ts";
+import { mayStop, type RunOptions } from "./_terms.ts";
+import { MemoryError, RuntimeError } from "./errors.ts";
+import { Executor, type ShutdownOptions } from "./executor.ts";
+import { bind, conclude, Future, type Origin } from "./future.ts";
+import type { ExecutorStats, TimeStats } from "./thread_pool_executor.ts";
+
+type AnyFunction = (...args: never[]) => unknown;
+
+/** Options of {@linkcode ProcessPoolExecutor}. */
+export interface ProcessPoolExecutorOptions {
+  /** The most processes; by default as many as the machine has processors. */
+  maxWorkers?: number;
+  /** What `getContext` of `multiprocessing` gives: how the processes start. */
+  mpContext?: { getStartMethod(): "spawn" | "forkserver" };
+  /** An exported function that each process calls first. When it throws, the pool is broken. */
+  // deno-lint-ignore no-explicit-any
+  initializer?: (...args: any[]) => unknown;
+  /** What the initializer is called with. */
+  initargs?: unknown[];
+  /** How many calls, or chunks of calls, a process runs before another takes its place; for ever by default. */
+  maxTasksPerChild?: number | null;
+  /** What the processes may do: as this one (`"inherit"`, the default), nothing (`"none"`), or what is listed; never more. */
+  permissions?: Permissions;
+  /**
+   * The most memory that the JavaScript heap of each process may take, in MiB, 8 at least. A call that needs more fails with a
+   * {@linkcode MemoryError}, and no other. The contents of `ArrayBuffer`s do not count.
+   */
+  memoryLimit?: number;
+}
+
+let executors = 0;
+
+/** The processes of an executor that nobody can use any more end when its calls are done. */
+const forgotten = new FinalizationRegistry<Crew<unknown>>((crew) => crew.close());
+
+/**
+ * Runs calls of exported functions in processes that it keeps for them.
+ *
+ * - Processes start when there is work and no free one, up to `maxWorkers`, and are used again. An executor that is never used costs
+ *   nothing; one that is idle or forgotten does not keep the program alive.
+ * - Arguments and results are copied, but for the shareable objects of `multiprocessing`. What cannot travel fails alone.
+ * - A process that dies breaks the pool: all its futures, and later calls, fail with a {@linkcode BrokenProcessPool} that has the pid
+ *   and the exit code. One that a call of {@linkcode Executor.with} was stopped in, or that was out of memory, is just replaced.
+ * - Results come in through the event loop: `resultSync` and `waitSync` of its futures throw while a call is not done.
+ *
+ * Needs `--allow-run`, `--allow-read`, `--allow-write` and `--allow-net`. Stands for Python's
+ * {@link https://docs.python.org/3.14/library/concurrent.futures.html#processpoolexecutor | concurrent.futures.ProcessPoolExecutor}.
+ *
+ * @example
+ * ```ts no-eval
+ * import { ProcessPoolExecutor } from "@batteries/concurrent/futures";
+ *
+ * export function isPrime(n: number): boolean {
+ *   for (let i = 2; i * i <= n; i++) if (n % i === 0) return false;
+ *   return n > 1;
+ * }
+ *
+ * if (import.meta.main) {
+ *   await using executor = new ProcessPoolExecutor();
+ *   console.log(await executor.submit(isPrime, 112272535095293));
+ *   for await (const prime of executor.map(isPrime, [1, 2, 3, 4])) console.log(prime);
+ * }
+ * ```
+ *
+ * @example A sandbox
+ * ```ts no-eval
+ * import { ProcessPoolExecutor } from "@batteries/concurrent/futures";
+ *
+ * export function curious(): string {
+ *   return Deno.readTextFileSync("/etc/passwd");
+ * }
+ *
+ * if (import.meta.main) {
+ *   await using executor = new ProcessPoolExecutor({ permissions: "none", memoryLimit: 64 });
+ *   const future = executor.with({ timeout: 100 }).submit(curious);
+ *   console.log(await future.exception()); // NotCapable
+ * }
+ * ```
+ */
+export class ProcessPoolExecutor extends Executor {
+  readonly #crew: Crew<unknown>;
+  readonly #counts = { done: 0, failed: 0, run: new Times(), wait: new Times() };
+  #shut = false;
+
+  /**
+   * Makes an executor.
+   *
+   * @param options Its options, or the most processes.
+   * @throws {TypeError} When an option has the wrong type.
+   * @throws {RangeError} When a number is out of range.
+   * @throws {PicklingError} When the initializer or its arguments cannot travel.
+   */
+  constructor(options: number | ProcessPoolExecutorOptions = {}) {
+    super();
+    const given = read(options);
+    const { mpContext, initializer, initargs, maxTasksPerChild, permissions, memoryLimit } = given;
+    const trade = new ProcessTrade({
+      name: `${new.target.name}-${executors++}`,
+      daemon: false,
+      method: mpContext?.getStartMethod(),
+      permissions,
+      flags: memoryLimit === undefined
+        ? undefined
+        : [`--v8-flags=--max-old-space-size=${memoryLimit}`],
+    });
+    this.#crew = new Crew({
+      size: given.maxWorkers ?? navigator.hardwareConcurrency,
+      trade,
+      policy: policyFor(memoryLimit),
+      maxTasks: maxTasksPerChild ?? undefined,
+      initializer,
+      initargs,
+      door: new.target as unknown as AnyFunction,
+    }) as Crew<unknown>;
+    forgotten.register(this, this.#crew);
+  }
+
+  /** See {@linkcode Executor.submit}. */
+  override submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
+    const door = ProcessPoolExecutor.prototype.submit;
+    return this.#submit(fn, args, 0, undefined, door) as Future<Awaited<R>>;
+  }
+
+  /** Submits one call, or a chunk of calls: `chunk` is then how many arguments each has. @internal */
+  protected override _send(
+    fn: AnyFunction,
+    args: unknown[],
+    chunk: number,
+    terms?: RunOptions,
+  ): Future<unknown> {
+    const door = chunk === 0 ? ProcessPoolExecutor.prototype.submit : Executor.prototype.map;
+    return this.#submit(fn, args, chunk, terms, door);
+  }
+
+  #submit(
+    fn: AnyFunction,
+    args: unknown[],
+    chunk: number,
+    terms: RunOptions | undefined,
+    door: AnyFunction,
+  ): Future<unknown> {
+    if (this.#shut) throw new RuntimeError("Cannot submit: the executor was shut down");
+    const counts = this.#counts;
+    const crew = this.#crew;
+    const future = new Future<unknown>();
+    const submitted = performance.now();
+    mustMove(terms?.transfer);
+    const limit = mayStop(terms) ? new Limit(terms!, (why) => crew.stop(job, why)) : undefined;
+    const job: Job<unknown> = crew.submit(
+      {
+        fn,
+        form: chunk,
+        alone: limit !== undefined,
+        began: limit && (() => limit.began()),
+        withdraw: () => void future.cancel(),
+        ended: (ended, ran) => {
+          limit?.end();
+          if ("error" in ended) counts.failed++;
+          else counts.done++;
+          counts.run.add(ran);
+          counts.wait.add(Math.max(0, performance.now() - submitted - ran));
+          conclude(future, ended);
+        },
+      },
+      args,
+      door,
+    );
+    // They are copied; what was to be moved is taken away here.
+    if (terms?.transfer?.length) structuredClone(null, { transfer: terms.transfer });
+    bind(future, originOf(crew, job, limit));
+    limit?.start();
+    return future;
+  }
+
+  /** How the executor does. */
+  stats(): ExecutorStats {
+    const { running, pending } = this.#crew.count();
+    const { done, failed, run, wait } = this.#counts;
+    return {
+      workers: this.#crew.workers,
+      busy: running,
+      queued: pending - running,
+      done,
+      failed,
+      runTime: statsOf(run),
+      waitTime: statsOf(wait),
+    };
+  }
+
+  /** See {@linkcode Executor.shutdown}. */
+  override async shutdown(options: ShutdownOptions = {}): Promise<void> {
+    this.#shut = true;
+    if (options.cancelFutures === true) this.#crew.withdraw();
+    this.#crew.close();
+    if (options.wait !== false) await this.#crew.join();
+  }
+
+  /**
+   * Terminates the processes (`SIGTERM`; what does not end by that in a second is killed) and waits for their end. Calls that have not
+   * started are cancelled, those that run fail with a {@linkcode BrokenProcessPool}, and no more are taken.
+   *
+   * Stands for Python's `ProcessPoolExecutor.terminate_workers`.
+   */
+  async terminateWorkers(): Promise<void> {
+    await this.#endWorkers("terminate");
+  }
+
+  /**
+   * {@linkcode ProcessPoolExecutor.terminateWorkers} that kills them at once (`SIGKILL`).
+   *
+   * Stands for Python's `ProcessPoolExecutor.kill_workers`.
+   */
+  async killWorkers(): Promise<void> {
+    await this.#endWorkers("kill");
+  }
+
+  async #endWorkers(how: "terminate" | "kill"): Promise<void> {
+    this.#shut = true;
+    this.#crew.withdraw();
+    const what = how === "kill" ? "killWorkers" : "terminateWorkers";
+    this.#crew.end(
+      how,
+      () => new BrokenProcessPool(`Cannot finish the call: its process was ended by ${what}`),
+    );
+    await this.#crew.join();
+  }
+}
+
+function originOf(crew: Crew<unknown>, job: Job<unknown>, limit: Limit | undefined): Origin {
+  return {
+    running: () => job.place === "sent",
+    cancel: () => {
+      const cancelled = crew.cancel(job);
+      if (cancelled) limit?.end();
+      return cancelled;
+    },
+    pump: () => {
+      throw new RuntimeError(
+        "Cannot wait for the future by blocking: the results of processes come in through the event loop; await it",
+      );
+    },
+  };
+}
+
+/** Stops a call in time: by its signal from the time it is submitted, by its time-out from the time when its run begins. */
+class Limit {
+  readonly #terms: RunOptions;
+  readonly #stop: (why: unknown) => void;
+  readonly #aborted = () => this.#stop(this.#terms.signal!.reason);
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(terms: RunOptions, stop: (why: unknown) => void) {
+    this.#terms = terms;
+    this.#stop = stop;
+  }
+
+  start(): void {
+    const { signal } = this.#terms;
+    if (signal?.aborted) this.#aborted();
+    else signal?.addEventListener("abort", this.#aborted, { once: true });
+  }
+
+  began(): void {
+    const { timeout } = this.#terms;
+    if (timeout === undefined) return;
+    clearTimeout(this.#timer);
+    const late = () => this.#stop(new TimeoutError(`The call did not end within ${timeout} ms`));
+    if (timeout <= LONGEST_TIMER) this.#timer = setTimeout(late, Math.max(0, timeout));
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#terms.signal?.removeEventListener("abort", this.#aborted);
+  }
+}
+
+/** Beyond that it is as good as for ever: 24 days. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** @throws {PicklingError} when something is to be moved that cannot go to another process. */
+function mustMove(transfer: Transferable[] | undefined): void {
+  const stranger = transfer?.find((each) => !(each instanceof ArrayBuffer));
+  if (stranger === undefined) return;
+  throw new PicklingError(
+    `Cannot transfer ${
+      Object.prototype.toString.call(stranger).slice(8, -1)
+    } to another process: only ArrayBuffers can be moved there`,
+  );
+}
+
+function policyFor(memoryLimit: number | undefined): Policy {
+  return {
+    onDeath: "break",
+    died: ({ pid, exitcode }, name) => {
+      const how = exitcode! < 0
+        ? `was ended by signal ${-exitcode!}`
+        : `ended with exit code ${exitcode}`;
+      return new BrokenProcessPool(`${name}: process ${pid} ${how}`, pid, exitcode);
+    },
+    broken: (why) => {
+      const { pid, exitcode } = why as Partial<BrokenProcessPool>;
+      return new BrokenProcessPool(
+        `Cannot finish the call: the process pool is broken. ${why.message}`,
+        pid,
+        exitcode,
+        { cause: why },
+      );
+    },
+    pardons: ({ exitcode }) => {
+      // How V8 ends a process whose heap is full.
+      if (memoryLimit === undefined || exitcode !== -5 && exitcode !== -6) return undefined;
+      return new MemoryError(`Cannot finish the call: it needs more than ${memoryLimit} MiB`);
+    },
+  };
+}
+
+function read(options: number | ProcessPoolExecutorOptions): ProcessPoolExecutorOptions {
+  const given = typeof options === "number" ? { maxWorkers: options } : options;
+  const wrong = (what: string) => new TypeError(`Cannot make an executor: ${what}`);
+  if (typeof given !== "object" || given === null) {
+    throw wrong("options must be a number or an object");
+  }
+  const { maxWorkers, mpContext, initializer, initargs, maxTasksPerChild, memoryLimit } = given;
+  atLeast(1, maxWorkers, "maxWorkers");
+  atLeast(1, maxTasksPerChild ?? undefined, "maxTasksPerChild");
+  atLeast(8, memoryLimit, "memoryLimit, in MiB,");
+  if (initializer !== undefined && typeof initializer !== "function") {
+    throw wrong(`initializer must be a function, got ${typeof initializer}`);
+  }
+  if (initargs !== undefined && !Array.isArray(initargs)) throw wrong("initargs must be an array");
+  if (mpContext !== undefined && typeof mpContext?.getStartMethod !== "function") {
+    throw wrong("mpContext must be what getContext() of multiprocessing gives");
+  }
+  return given;
+}
+
+function atLeast(least: number, value: unknown, name: string): void {
+  if (value === undefined) return;
+  if (typeof value !== "number") {
+    throw new TypeError(`Cannot make an executor: ${name} must be a number, got ${typeof value}`);
+  }
+  if (!Number.isInteger(value) || value < least) {
+    throw new RangeError(
+      `Cannot make an executor: ${name} must be an integer of at least ${least}, got ${value}`,
+    );
+  }
+}
+
+function statsOf({ count, total, min, max }: Times): TimeStats {
+  return { count, mean: count === 0 ? 0 : total / count, min: count === 0 ? 0 : min, max };
+}
