@@ -98,21 +98,26 @@ async function join(folder: string): Promise<ChildJob> {
     conn = await Deno.connect({ transport: "unix", path: `${folder}/link` });
   } catch {
     // The parent is gone, and nobody is left to be told.
+    remove(folder);
     return Deno.exit(1);
   }
   const link = new SocketLink(conn);
   link.send(new TextEncoder().encode(job.token));
   link.push();
-  try {
-    Deno.removeSync(folder, { recursive: true });
-  } catch {
-    // The parent does it.
-  }
+  remove(folder);
   for (const lent of job.lent) Deno.permissions.revokeSync(lent);
   link.ended.then(() => Deno.exit(1));
   if (Deno.ppid !== job.parent.pid) Deno.exit(1);
   become({ address: job.address, up: link, job }, start);
   return job;
+}
+
+function remove(folder: string): void {
+  try {
+    Deno.removeSync(folder, { recursive: true });
+  } catch {
+    // The parent does it.
+  }
 }
 
 /** Steps 4 and 5; what goes wrong is told on standard error. */

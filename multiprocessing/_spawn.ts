@@ -150,7 +150,8 @@ function watchForEnd(): void {
  */
 export function spawn(order: Order): Child {
   watchForEnd();
-  const folder = naming(order.name, () => Deno.makeTempDirSync({ prefix: "mp-" }));
+  const folder = naming(order.name, () => Deno.makeTempDirSync({ prefix: PREFIX }));
+  sweep(folder);
   let door: Door | undefined;
   try {
     const grant = grantFor(order.permissions, folder, order.name);
@@ -319,6 +320,29 @@ function naming<R>(name: string, body: () => R): R {
       `Cannot start ${name}: it takes --allow-run, --allow-read, --allow-write and --allow-net to start a process and talk to it: ${error.message}`,
       { cause: error },
     );
+  }
+}
+
+/** What the folders of starting children are called. */
+const PREFIX = "batteries-mp-";
+/** A folder is needed for some milliseconds; one of that age, in milliseconds, is nobody's. */
+const STALE = 600_000;
+let swept = false;
+
+/** Removes what programs left that were killed while they started a child. Once. */
+function sweep(folder: string): void {
+  if (swept) return;
+  swept = true;
+  const around = folder.slice(0, folder.lastIndexOf("/"));
+  try {
+    for (const { name, isDirectory } of Deno.readDirSync(around)) {
+      const path = `${around}/${name}`;
+      if (!isDirectory || !name.startsWith(PREFIX)) continue;
+      const age = Date.now() - (Deno.statSync(path).mtime?.getTime() ?? Date.now());
+      if (age > STALE) Deno.removeSync(path, { recursive: true });
+    }
+  } catch {
+    // Somebody else's, or gone meanwhile.
   }
 }
 
