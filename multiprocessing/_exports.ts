@@ -38,6 +38,10 @@ export {
   RLock,
   Semaphore,
 } from "./synchronize.ts";
+export { Array, RawArray, RawValue, Value } from "./sharedctypes.ts";
+export type * from "./sharedctypes.ts";
+export type * from "./managers.ts";
+export { Manager } from "./_manager_late.ts";
 export { getLogger, type Logger, type LogLevel, logToStderr } from "./logging.ts";
 export {
   AuthenticationError,
