@@ -1,5 +1,5 @@
 /**
- * Values and arrays in shared memory, without a lock: `RawValue`, `RawArray` and `copy`.
+ * Values and arrays in shared memory, without a lock: `RawValue` and `RawArray`.
  *
  * Relies on `_arena.ts` for the memory: it is given back when the object, what came of it in other processes and all views are gone.
  *
@@ -70,7 +70,7 @@ function bytesIn({ form, count, place }: Held): Uint8Array<SharedArrayBuffer> {
   return new Uint8Array(place.words.buffer, place.words.byteOffset, form.size * count);
 }
 
-/** What every shared value and array without a lock is. Only {@linkcode RawValue}, {@linkcode RawArray} and {@linkcode copy} make them. */
+/** What every shared value and array without a lock is. Only {@linkcode RawValue} and {@linkcode RawArray} make them, and `copy`. */
 export abstract class RawObject {
   readonly #held: Held;
 
@@ -86,9 +86,6 @@ export abstract class RawObject {
 }
 
 const heldBy = RawObject._heldBy;
-
-/** What is behind an object that has a lock as well. */
-export const rawOf: WeakMap<object, RawObject> = new WeakMap();
 
 /** A single shared value. Made by {@linkcode RawValue}. */
 export class SharedValue<T = unknown> extends RawObject {
@@ -337,38 +334,10 @@ function listOf(init: unknown, form: Form, what: string): unknown[] {
   );
 }
 
-/**
- * A copy of a shared value or array in memory of its own, without a lock.
- *
- * Stands for Python's
- * {@link https://docs.python.org/3.14/library/multiprocessing.html#multiprocessing.sharedctypes.copy | copy}.
- *
- * @param object What `Value`, `Array`, {@linkcode RawValue} or {@linkcode RawArray} gave.
- * @throws {TypeError} When it is something else.
- *
- * @example
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { copy, RawArray } from "@batteries/concurrent/multiprocessing/sharedctypes";
- *
- * const first = RawArray("i", [1, 2, 3]);
- * const second = copy(first);
- * first.set(0, 10);
- * assertEquals(second.get(0), 1);
- * ```
- */
-export function copy(object: SharedString): SharedString;
-/** The same for an array. */
-export function copy<E, V, I>(object: SharedArray<E, V, I>): SharedArray<E, V, I>;
-/** The same for a value. */
-export function copy<T>(object: SharedValue<T>): SharedValue<T>;
-export function copy(object: unknown): unknown {
-  const raw = object instanceof RawObject ? object : rawOf.get(object as object);
-  if (raw === undefined) {
-    throw new TypeError("Cannot copy: it takes a shared value or array, see Value and Array");
-  }
-  const from = heldBy(raw);
+/** The same in memory of its own. */
+export function copyOf(object: RawObject): RawObject {
+  const from = heldBy(object);
   const held = newHeld(from.form, from.count, "copy a shared object");
   bytesIn(held).set(bytesIn(from));
-  return raw instanceof SharedArray ? elements(held) : new SharedValue(held);
+  return object instanceof SharedArray ? elements(held) : new SharedValue(held);
 }

@@ -7,10 +7,10 @@
  */
 import { type AcquireOptions, register, type WaitOptions } from "../threading/_core/mod.ts";
 import {
+  copyOf,
   RawArray,
   type RawArrayOf,
   RawObject,
-  rawOf,
   RawValue,
   SharedArray,
   SharedString,
@@ -45,7 +45,6 @@ export abstract class SynchronizedBase {
   constructor(object: RawObject, lock: Lock | RLock) {
     this.#object = object;
     this.#lock = lock;
-    rawOf.set(this, object);
   }
 
   static {
@@ -56,6 +55,11 @@ export abstract class SynchronizedBase {
       reduce: (shared): Parts => ({ object: shared.#object, lock: shared.#lock }),
       revive: (parts) => wrap((parts as Parts).object, (parts as Parts).lock),
     });
+  }
+
+  /** @internal */
+  static _objectOf(shared: SynchronizedBase): RawObject {
+    return shared.#object;
   }
 
   /** The lock that goes with the object. */
@@ -420,4 +424,37 @@ export function synchronized(object: unknown, lock?: Lock | RLock): Synchronized
     );
   }
   return wrap(object, lockOf(lock, "call synchronized")!);
+}
+
+/**
+ * A copy of a shared value or array in memory of its own, without a lock.
+ *
+ * Stands for Python's
+ * {@link https://docs.python.org/3.14/library/multiprocessing.html#multiprocessing.sharedctypes.copy | copy}.
+ *
+ * @param object What `Value`, `Array`, `RawValue` or `RawArray` gave.
+ * @throws {TypeError} When it is something else.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { copy, RawArray } from "@batteries/concurrent/multiprocessing/sharedctypes";
+ *
+ * const first = RawArray("i", [1, 2, 3]);
+ * const second = copy(first);
+ * first.set(0, 10);
+ * assertEquals(second.get(0), 1);
+ * ```
+ */
+export function copy(object: SharedString | SynchronizedString): SharedString;
+/** The same for an array. */
+export function copy<E, V, I>(
+  object: SharedArray<E, V, I> | SynchronizedArray<E, V, I>,
+): SharedArray<E, V, I>;
+/** The same for a value. */
+export function copy<T>(object: SharedValue<T> | Synchronized<T>): SharedValue<T>;
+export function copy(object: unknown): RawObject {
+  if (object instanceof RawObject) return copyOf(object);
+  if (object instanceof SynchronizedBase) return copyOf(SynchronizedBase._objectOf(object));
+  throw new TypeError("Cannot copy: it takes a shared value or array, see Value and Array");
 }

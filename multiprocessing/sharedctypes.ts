@@ -33,7 +33,6 @@
  * @module
  */
 export {
-  copy,
   RawArray,
   type RawArrayOf,
   RawObject,
@@ -47,6 +46,7 @@ export {
 export {
   Array,
   type ArrayOf,
+  copy,
   type SharedOptions,
   Synchronized,
   synchronized,
