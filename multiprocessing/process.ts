@@ -17,10 +17,12 @@ import {
   locate,
   MAIN_IDENT,
   pack,
+  type Parcel,
   PicklingError,
   type Reference,
   refuse,
   resolve,
+  unpack,
   type WaitOptions,
 } from "../threading/_core/mod.ts";
 import { launchChild, type Plan } from "./_launch.ts";
@@ -284,12 +286,16 @@ export class Process<A extends unknown[] = unknown[]> {
     const door = Process.prototype.start;
     const type = this.#type(what, door);
     const simple = type === undefined ? simpleCall(this.#reference, this.#args) : undefined;
-    const start = simple === undefined
+    // Reduced once: what is on its way twice and arrives once would be held for ever.
+    const parcel = simple === undefined
+      ? pack(this.#args, what, door, { root: "args", away: true })
+      : undefined;
+    const start = parcel !== undefined
       ? encode(
         {
           target: this.#reference,
           type: type?.reference,
-          args: encode(this.#args, what, door, { root: "args" }),
+          args: encode(parcel, what, door),
           fields: type?.fields,
         } satisfies Start,
         what,
@@ -305,7 +311,7 @@ export class Process<A extends unknown[] = unknown[]> {
       parentName: parent.#name,
       method: (this.constructor as { [startMethod]?: StartMethod })[startMethod] ?? settle(),
       references: [this.#reference, type?.reference].filter((reference) => reference !== undefined),
-      parcel: simple === undefined ? pack(this.#args, what, door, { root: "args" }) : undefined,
+      parcel,
       simple: simple ?? false,
       start,
     };
@@ -516,7 +522,7 @@ export async function runHere(bytes: Uint8Array | undefined): Promise<void> {
     }
     const target = start!.target && await resolve(start!.target) as Target;
     const type = start!.type && await resolve(start!.type) as typeof Process;
-    const args = await decode(start!.args) as unknown[];
+    const args = await unpack(await decode(start!.args) as Parcel) as unknown[];
     const fields = start!.fields && await decode(start!.fields);
     return Object.assign(adopt(type, { target, args }), fields);
   });
