@@ -19,8 +19,8 @@
  * - A round ends once, and how it ended is written before `STATE` moves on. Who has slept through the end of his round reads it there.
  * - A party has its place from the moment it arrives, so that those who leave in between leave no two with the same one.
  * - Who comes while the action runs waits for its end outside the round.
- * - A leader that has ended is found by those who sleep: they break the barrier. A party that died in the middle of a change has left
- *   the guard to the next one, who breaks the barrier too. A party that died while it waited has arrived.
+ * - A leader that has ended is found by those who sleep: they break the barrier. So is a party that died in the middle of a change, with
+ *   the guard in its hand; or the next one who comes finds it, and breaks the barrier. A party that died while it waited has arrived.
  *
  * @module
  */
@@ -38,13 +38,15 @@ import {
   store,
   wake,
 } from "./_sync_steps.ts";
-import { acquire, INHERITED, release } from "./_sync_mutex.ts";
+import { acquire, FREE, INHERITED, ownerIn, release } from "./_sync_mutex.ts";
 
-const GUARD = 0;
+/** The lock around all changes. */
+export const GUARD = 0;
 /** The round and the mode. */
 export const STATE = 1;
 const LEADER = 2;
-const ARRIVED = 3;
+/** How many have arrived in this round. */
+export const ARRIVED = 3;
 /** How many make a round. */
 export const PARTIES = 4;
 const ENDED = 5;
@@ -168,11 +170,20 @@ export function* arrive(seat: Seat, limit: Limit): Slow<Arrival> {
   }
 }
 
-/** Sleeps until the state is another, or the leader is found dead, for which the barrier is broken. */
+/**
+ * Sleeps until the state is another, or a slice is over: then a leader that is found dead, or a party that died while it changed
+ * something, breaks the barrier.
+ */
 function* sleepThrough(seat: Seat, state: number, limit: Limit): Slow<number> {
   const why = yield sleep(seat, STATE, state, limit);
-  if (why === SLICE && (state & MODE) === ACTING) {
-    if ((yield gone(seat, yield load(seat, LEADER))) === 1) yield* breakRound(seat, state & ~MODE);
+  if (why !== SLICE) return why;
+  if ((state & MODE) === ACTING && (yield gone(seat, yield load(seat, LEADER))) === 1) {
+    yield* breakRound(seat, state & ~MODE);
+  }
+  const guard = yield load(seat, GUARD);
+  if (guard !== FREE && (yield gone(seat, ownerIn(guard))) === 1) {
+    yield* enter(seat);
+    yield* leave(seat);
   }
   return why;
 }

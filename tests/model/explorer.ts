@@ -12,10 +12,32 @@
  */
 import { type Footprint, type Plant, type Quirks, World } from "./world.ts";
 
+/** What the explorer needs of a world; {@linkcode World} is one. A move is `agent << 8 | what`. */
+export interface Explorable {
+  /** Whether everything has come to its end. */
+  readonly over: boolean;
+  /** The words that the last move touched. */
+  readonly touched: Footprint;
+  /** Makes moves without recording what they touch and without checks: they have been made before. */
+  again: boolean;
+  /** Lines of a trace, when one is wanted. */
+  trace: string[] | undefined;
+  /** The moves that can be made now. */
+  moves(): number[];
+  /** Makes a move. */
+  make(move: number): void;
+  /** Says who cannot go on, and why. */
+  describeStuck(): string;
+  /** Throws when something is left behind at the end. */
+  checkClean(): void;
+}
+
 /** What is explored. `build` is called for each schedule; it returns what to check at the end. */
-export interface Scenario {
+export interface Scenario<W extends Explorable = World> {
   readonly name: string;
-  build(world: World): () => void;
+  build(world: W): () => void;
+  /** Makes the world, when it is not a {@linkcode World}. */
+  readonly world?: () => W;
   /** Bugs, for the tests of the explorer itself. */
   readonly plant?: () => Plant;
   readonly quirks?: Quirks;
@@ -47,7 +69,12 @@ export interface Bounds {
 export class ScheduleError extends Error {
   readonly schedule: string;
 
-  constructor(scenario: Scenario, schedule: string, trace: readonly string[], cause: unknown) {
+  constructor(
+    scenario: { name: string },
+    schedule: string,
+    trace: readonly string[],
+    cause: unknown,
+  ) {
     const what = cause instanceof Error ? cause.message : String(cause);
     super(
       `${scenario.name}: ${what}\n  replay(scenario, "${schedule}") shows it again:\n    ${
@@ -77,12 +104,15 @@ interface Node {
   footprint: Footprint | undefined;
 }
 
-function fresh(scenario: Scenario): { world: World; check: () => void } {
-  const world = new World(scenario.plant?.(), scenario.quirks);
+function fresh<W extends Explorable = World>(
+  scenario: Scenario<W>,
+): { world: W; check: () => void } {
+  const world = scenario.world?.() ??
+    new World(scenario.plant?.(), scenario.quirks) as Explorable as W;
   return { world, check: scenario.build(world) };
 }
 
-function conclude(world: World, check: () => void): void {
+function conclude(world: Explorable, check: () => void): void {
   if (!world.over) throw new Error(`Deadlock: ${world.describeStuck()}`);
   world.checkClean();
   check();
@@ -98,8 +128,8 @@ function disjoint(one: Footprint, other: Footprint): boolean {
 }
 
 /** Runs every schedule, depth first. */
-export function explore(
-  scenario: Scenario,
+export function explore<W extends Explorable = World>(
+  scenario: Scenario<W>,
   { most = Infinity, mostMoves = Infinity, preemptions }: Bounds = {},
 ): Report {
   const path: Node[] = [];
@@ -183,7 +213,11 @@ function backtrack(path: Node[]): boolean {
   return false;
 }
 
-function failure(scenario: Scenario, picks: readonly number[], cause: unknown): ScheduleError {
+function failure<W extends Explorable = World>(
+  scenario: Scenario<W>,
+  picks: readonly number[],
+  cause: unknown,
+): ScheduleError {
   const schedule = picks.map((pick) => DIGITS[pick]).join("");
   const trace: string[] = [];
   try {
@@ -195,7 +229,10 @@ function failure(scenario: Scenario, picks: readonly number[], cause: unknown): 
 }
 
 /** Runs the schedule of a {@linkcode ScheduleError} again and fails as it did; gives the trace if it does not fail. */
-export function replay(scenario: Scenario, schedule: string): string[] {
+export function replay<W extends Explorable = World>(
+  scenario: Scenario<W>,
+  schedule: string,
+): string[] {
   const trace: string[] = [];
   try {
     follow(scenario, schedule, trace);
@@ -205,7 +242,11 @@ export function replay(scenario: Scenario, schedule: string): string[] {
   return trace;
 }
 
-function follow(scenario: Scenario, schedule: string, trace: string[]): void {
+function follow<W extends Explorable = World>(
+  scenario: Scenario<W>,
+  schedule: string,
+  trace: string[],
+): void {
   const { world, check } = fresh(scenario);
   world.trace = trace;
   for (const digit of schedule) {
@@ -232,7 +273,11 @@ export function randomFrom(seed: number): () => number {
  * Runs `count` random schedules. Half of them pick every move anew; the others let an agent go on for a while, as a real machine
  * does, since some bugs need one thread to sleep long.
  */
-export function sample(scenario: Scenario, count: number, seed = 1): Report {
+export function sample<W extends Explorable = World>(
+  scenario: Scenario<W>,
+  count: number,
+  seed = 1,
+): Report {
   const random = randomFrom(seed);
   let made = 0;
   for (let schedule = 0; schedule < count; schedule++) {

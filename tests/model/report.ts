@@ -1,7 +1,15 @@
 /** Runs scenarios in tests and says how many schedules that were. */
 
 import { assert } from "@std/assert";
-import { type Bounds, explore, type Report, sample, type Scenario } from "./explorer.ts";
+import {
+  type Bounds,
+  type Explorable,
+  explore,
+  type Report,
+  sample,
+  type Scenario,
+} from "./explorer.ts";
+import type { World } from "./world.ts";
 
 let schedules = 0;
 
@@ -17,7 +25,11 @@ function say(name: string, reports: readonly Report[]): void {
 }
 
 /** Explores every schedule of each scenario; fails when there are more than `most` of one. */
-export function all(name: string, scenarios: readonly Scenario[], bounds: Bounds = {}): void {
+export function all<W extends Explorable = World>(
+  name: string,
+  scenarios: readonly Scenario<W>[],
+  bounds: Bounds = {},
+): void {
   const reports = scenarios.map((scenario) => {
     const report = explore(scenario, { most: 60_000, ...bounds });
     assert(report.complete, `${scenario.name}: there are more than ${report.schedules} schedules`);
@@ -28,7 +40,11 @@ export function all(name: string, scenarios: readonly Scenario[], bounds: Bounds
 }
 
 /** Explores the first `most` schedules of each scenario and `count` random ones. */
-export function some(name: string, scenarios: readonly Scenario[], count: number): void {
+export function some<W extends Explorable = World>(
+  name: string,
+  scenarios: readonly Scenario<W>[],
+  count: number,
+): void {
   say(
     name,
     scenarios.flatMap((
