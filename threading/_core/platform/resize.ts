@@ -5,19 +5,28 @@
  *
  * @module
  */
-import { type Codes, failure, intsAt } from "./posix.ts";
+import { type Codes, cstring, failure, intsAt } from "./posix.ts";
 
 const FUNCTIONS = {
   __errno_location: { parameters: [], result: "pointer" },
   ftruncate: { parameters: ["i32", "i64"], result: "i32" },
   posix_fallocate: { parameters: ["i32", "i64", "i64"], result: "i32" },
+  open: { parameters: ["buffer", "i32"], result: "i32" },
+  read: { parameters: ["i32", "buffer", "usize"], result: "i64" },
+  close: { parameters: ["i32"], result: "i32" },
 } as const;
 
+const ENOMEM = 12;
 const EINTR = 4;
 
-let library: Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"] | undefined;
+/** From so many bytes on it is looked first whether they are there: the system would kill a process rather than refuse it nameless memory. */
+const MUCH = 16 * 1024 * 1024;
 
-function open(): Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"] {
+type Library = Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"];
+
+let library: Library | undefined;
+
+function open(): Library {
   const opened = Deno.dlopen("libc.so.6", FUNCTIONS);
   opened.close();
   return opened.symbols;
@@ -36,17 +45,33 @@ export function resize(fd: number, from: number, bytes: number): void {
   const libc = library ??= open();
   const codes: Codes = {
     errno: () => intsAt(libc.__errno_location())[0],
-    names: { 9: "EBADF", 12: "ENOMEM", 22: "EINVAL", 27: "EFBIG", 28: "ENOSPC" },
+    names: { 9: "EBADF", [ENOMEM]: "ENOMEM", 22: "EINVAL", 27: "EFBIG", 28: "ENOSPC" },
     anonymous: 0x20,
   };
-  if (from < bytes) {
+  const more = bytes - from;
+  if (more > 0) {
+    if (more >= MUCH && more > available(libc)) throw failure(codes, longer(more), ENOMEM);
     // It takes room and moves the end, and does neither when it fails. Unlike the others it returns its error.
     let errno: number;
-    do errno = libc.posix_fallocate(fd, BigInt(from), BigInt(bytes - from)); while (
-      errno === EINTR
-    );
-    if (errno !== 0) throw failure(codes, "make a queue longer", errno);
+    do errno = libc.posix_fallocate(fd, BigInt(from), BigInt(more)); while (errno === EINTR);
+    if (errno !== 0) throw failure(codes, longer(more), errno);
   } else if (libc.ftruncate(fd, BigInt(bytes)) !== 0) {
-    throw failure(codes, "make a queue shorter");
+    throw failure(codes, "give shared memory back");
   }
+}
+
+function longer(more: number): string {
+  return `take ${more} bytes of shared memory`;
+}
+
+/** How much memory the machine can give without taking any from its programs; `Infinity` when it does not tell. */
+function available(libc: Library): number {
+  const fd = libc.open(cstring("/proc/meminfo"), 0);
+  if (fd < 0) return Infinity;
+  const bytes = new Uint8Array(4096);
+  const read = Number(libc.read(fd, bytes, BigInt(bytes.length)));
+  libc.close(fd);
+  const text = new TextDecoder().decode(bytes.subarray(0, Math.max(read, 0)));
+  const found = /^MemAvailable:\s*(\d+) kB$/m.exec(text);
+  return found === null ? Infinity : Number(found[1]) * 1024;
 }
