@@ -141,7 +141,22 @@ export function groundOf(
   const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(new Uint8Array(memory)));
   const got = calls.mmap(address, bytes, READ_WRITE, SHARED | FIXED, fd, from);
   if (got === FAILED) throw failure(codes, "map shared memory");
+  if (bytes >= HEAVY) weigh(memory, address, bytes);
   return { memory, address: Number(address) };
+}
+
+/** From so many bytes on, V8 is told that it holds them. */
+const HEAVY = 1 << 20;
+
+/**
+ * V8 does not count what it did not allot, and would let gigabytes lie about that nobody refers to, since they look like small objects.
+ * Buffers at an address it does count. So each memory has one, that nobody uses and that is collected with it.
+ */
+const weights = new WeakMap<SharedArrayBuffer, ArrayBuffer>();
+
+function weigh(memory: SharedArrayBuffer, address: bigint, bytes: number): void {
+  const pointer = Deno.UnsafePointer.create(address)!;
+  weights.set(memory, Deno.UnsafePointerView.getArrayBuffer(pointer, bytes));
 }
 
 /**
