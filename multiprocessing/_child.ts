@@ -55,12 +55,14 @@ export async function spare(folder: string, modules: Modules): Promise<never> {
   // Until somebody is told of it, the job keeps the event loop going.
   link!.ref();
   const given = receiveJob(link!);
-  try {
-    // What it will look at in the end takes a while the first time.
-    (await get<Core>(CORE, modules)).listThreads();
-    await load(first.work, modules);
-  } catch {
-    // Who needs that module will be told.
+  // What it will look at in the end takes a while the first time.
+  (await get<Core>(CORE, modules)).listThreads();
+  for (const url of first.work.modules) {
+    try {
+      await load({ ...first.work, modules: [url] }, modules);
+    } catch {
+      // Who needs that module will be told.
+    }
   }
   link!.send(note(first.address, "ready"));
   const { job, start } = await given;
@@ -121,10 +123,11 @@ function remove(folder: string): void {
 }
 
 /** Steps 4 and 5; what goes wrong is told on standard error. */
-async function run({ name, work }: ChildJob, modules: Modules): Promise<void> {
+async function run({ name, work, settings }: ChildJob, modules: Modules): Promise<void> {
   try {
     const loaded = await load(work, modules);
-    const target = work.simple && find(work.simple, loaded);
+    // What is logged takes the library.
+    const target = !settings.toStderr && work.simple && find(work.simple, loaded);
     if (target) await target(...(work.simple as SimpleCall).args);
     else {
       const { runHere } = await get<typeof import("./process.ts")>(PROCESS, modules);

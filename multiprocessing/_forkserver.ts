@@ -94,6 +94,11 @@ function fill(kind: string, order: Order, stock: Stock): void {
   }
 }
 
+/** Whether the stock is full and warm; for tests and benchmarks. */
+export function isStocked(): boolean {
+  return spares.size >= KEEP && [...spares].every(({ isReady }) => isReady);
+}
+
 /** What spares say. */
 function hear(text: string, from: string): void {
   const [word, code] = text.split(" ");

@@ -64,6 +64,7 @@ export function checkPermissions(wanted: unknown): asserts wanted is Permissions
  * The flags for a child that may do what is wanted, and what it needs beside them to get its link in `folder`.
  *
  * @throws {Deno.errors.NotCapable} when this process may not do all of it itself.
+ * @throws {TypeError} when an item cannot be written on a command line.
  */
 export function grantFor(wanted: Permissions, folder: string, who: string): Grant {
   const flags = flagsFor(wanted, who);
@@ -124,11 +125,16 @@ function flagsOf(
   if (value.length === 0) return [];
   const items = value.map((item) => {
     const { text, descriptor } = itemOf(kind, item);
+    if (text.includes(",")) {
+      throw new TypeError(
+        `Cannot start ${who} with permissions for ${kind} of ${text}: it has a comma, which Deno's command line cannot express; name the folder that it is in, or rename it`,
+      );
+    }
     const { state, partial } = Deno.permissions.querySync(descriptor);
     if (state !== "granted" || partial) throw refused(who, kind, text);
     return text;
   });
-  return [`--allow-${kind}=${items.map(escape).join(",")}`];
+  return [`--allow-${kind}=${items.join(",")}`];
 }
 
 /** One item of a list: as the command line has it, and as Deno looks it up. */
@@ -170,11 +176,6 @@ function pathOf(item: string | URL): string {
   return item.startsWith("/") ? item : `${Deno.cwd()}/${item}`;
 }
 
-/** A comma parts the items of a list; two of them are one. */
-function escape(item: string): string {
-  return item.replaceAll(",", ",,");
-}
-
 /** Adds items to the lists that the flags have already. */
 function merge(flags: readonly string[], lists: Record<string, string[]>): string[] {
   const left = { ...lists };
@@ -183,10 +184,10 @@ function merge(flags: readonly string[], lists: Record<string, string[]>): strin
     if (kind === undefined || left[kind] === undefined) return flag;
     const more = left[kind];
     delete left[kind];
-    return `--allow-${kind}=${[items, ...more.map(escape)].join(",")}`;
+    return `--allow-${kind}=${[items, ...more].join(",")}`;
   });
   for (const [kind, items] of Object.entries(left)) {
-    merged.push(`--allow-${kind}=${items.map(escape).join(",")}`);
+    merged.push(`--allow-${kind}=${items.join(",")}`);
   }
   return merged;
 }

@@ -190,7 +190,8 @@ function run(order: Order, folder: string, { flags }: Grant): Deno.ChildProcess 
     ...Deno.args,
   ];
   const wrapper = ["--pdeathsig", "KILL", order.executable, ...args];
-  const command = hasSetpriv()
+  // A program that is not there is told of by Deno, not by setpriv.
+  const command = order.executable === Deno.execPath() && hasSetpriv()
     ? new Deno.Command("setpriv", { args: wrapper, stdin: "null" })
     : new Deno.Command(order.executable, { args, stdin: "null" });
   return command.spawn();

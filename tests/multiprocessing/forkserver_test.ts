@@ -1,0 +1,32 @@
+import { assertEquals } from "@std/assert";
+import { run } from "./_program.ts";
+
+Deno.test("forkserver: a warm child, has loaded the main module, and ends as any other", async () => {
+  const { out, err } = await run("warm");
+  assertEquals(out, [
+    '["Process-1","forkserver",0]',
+    "warm false",
+    '["Process-3","forkserver",{}]',
+    '["Shouter-4","forkserver","hey"]',
+    "[0,0,0,0,1,7,-9]",
+  ]);
+  assertEquals(err.slice(0, 2), ["Process Process-5:", "RangeError: on purpose"]);
+});
+
+Deno.test("forkserver: start, runs a warm child although the event loop is blocked from then on", async () => {
+  assertEquals((await run("blocked")).out, ['["Process-1","forkserver",0]', "0"]);
+});
+
+Deno.test("forkserver: a module to preload that does not load, does no harm", async () => {
+  assertEquals((await run("preload")).out, [
+    '["Process-1","forkserver",0]',
+    "warm false",
+    "[0,0]",
+  ]);
+});
+
+Deno.test("forkserver: a program that ends at once, leaves no spare behind", async () => {
+  for (let i = 0; i < 3; i++) {
+    assertEquals((await run("spares")).out, ['["Process-1","forkserver",0]', "0"]);
+  }
+});
