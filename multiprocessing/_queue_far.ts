@@ -210,7 +210,10 @@ export class Far {
   }
 
   async join(limit: Limit): Promise<boolean> {
-    return await this.#ask("join", limit, false);
+    const joined = await this.#ask("join", limit, false);
+    // What was told before has been answered by now.
+    this.check();
+    return joined;
   }
 
   /** This process need not wait at its end for what is on its way. */
