@@ -487,7 +487,9 @@ export class Server implements Home, AsyncDisposable {
         `Cannot create '${typeid}': it was registered without a callable, so it takes one argument, the object, got ${args.length}`,
       );
     }
-    const object = callable === undefined ? args[0] : await make(callable, args);
+    // Only promises are awaited: an object of the user's may have a method that is called `then`.
+    const made = callable === undefined ? args[0] : make(callable, args);
+    const object = made instanceof Promise ? await made : made;
     if (caller.gone) return undefined;
     return proxyOn(this.#enter(typeid, object));
   }

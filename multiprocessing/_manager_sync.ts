@@ -62,7 +62,8 @@ const codes = new Map<unknown, string>([
 
 /**
  * A manager that knows the usual types: dicts, lists, sets, namespaces, values, arrays, queues, locks and their kin. Each method makes
- * an object in the server and gives its proxy.
+ * an object in the server and gives its proxy. As in Python, anything can be put into a list, whatever it was made of; say
+ * `manager.list<number>()` to have TypeScript look at it.
  *
  * A dict, list or other object can be put into another: what is put in is its proxy, so a change through one way is seen through all.
  *
@@ -126,11 +127,13 @@ export class SyncManager<Types extends object = Record<never, never>> extends Ba
     return this.create("Namespace", ...fields === undefined ? [] : [fields]);
   }
   /** Makes a queue for `maxsize` items; 0 or less: any number. */
-  Queue<T = unknown>(maxsize = 0): Promise<QueueProxy<T>> {
+  // deno-lint-ignore no-explicit-any -- without a type, anything
+  Queue<T = any>(maxsize = 0): Promise<QueueProxy<T>> {
     return this.create("Queue", maxsize);
   }
   /** The same as {@linkcode SyncManager.Queue}. */
-  JoinableQueue<T = unknown>(maxsize = 0): Promise<QueueProxy<T>> {
+  // deno-lint-ignore no-explicit-any -- without a type, anything
+  JoinableQueue<T = any>(maxsize = 0): Promise<QueueProxy<T>> {
     return this.create("JoinableQueue", maxsize);
   }
   /** Makes a reentrant lock. Its owner is a thread of a process: all that goes on in one thread. */
@@ -158,19 +161,25 @@ export class SyncManager<Types extends object = Record<never, never>> extends Ba
     return this.create("Array", codes.get(type) ?? type, sendable(source));
   }
   /** Makes a value. The type is there for Python's sake and not looked at. */
-  Value<T = number>(type: string, value: T): Promise<ValueProxy<T>> {
+  // deno-lint-ignore no-explicit-any -- without a type, anything
+  Value<T = any>(type: string, value: NoInfer<T>): Promise<ValueProxy<T>> {
     return this.create("Value", type, value);
   }
   /** Makes a dict, with these pairs or the properties of this object. */
-  dict<K = unknown, V = unknown>(source?: DictSource<K, V>): Promise<DictProxy<K, V>> {
+  // deno-lint-ignore no-explicit-any -- without a type, anything
+  dict<K = any, V = any>(
+    source?: DictSource<NoInfer<K>, NoInfer<V>>,
+  ): Promise<DictProxy<K, V>> {
     return this.create("dict", ...source === undefined ? [] : [sendable(source)]);
   }
   /** Makes a list, with these items. */
-  list<T = unknown>(source?: ItemSource<T>): Promise<ListProxy<T>> {
+  // deno-lint-ignore no-explicit-any -- without a type, anything
+  list<T = any>(source?: ItemSource<NoInfer<T>>): Promise<ListProxy<T>> {
     return this.create("list", ...source === undefined ? [] : [sendable(source)]);
   }
   /** Makes a set, with these items. */
-  set<T = unknown>(source?: ItemSource<T>): Promise<SetProxy<T>> {
+  // deno-lint-ignore no-explicit-any -- without a type, anything
+  set<T = any>(source?: ItemSource<NoInfer<T>>): Promise<SetProxy<T>> {
     return this.create("set", ...source === undefined ? [] : [sendable(source)]);
   }
 }

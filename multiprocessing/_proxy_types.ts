@@ -64,7 +64,8 @@ function given(args: readonly unknown[]): unknown[] {
  * assertEquals(await pets.getvalue(), new Map([["ferrets", 2], ["hamsters", 4]]));
  * ```
  */
-export class DictProxy<K = unknown, V = unknown> extends BaseProxy {
+// deno-lint-ignore no-explicit-any -- nobody has said what is in it
+export class DictProxy<K = any, V = any> extends BaseProxy {
   /** The value of a key; without it `fallback`, or `undefined`. */
   get(key: K): Promise<V | undefined>;
   /** The value of a key, or `fallback`. */
@@ -174,7 +175,8 @@ const CHUNK = 64;
  * assertEquals(await (await outer.get(0)).getvalue(), [1, 2, 3]);
  * ```
  */
-export class ListProxy<T = unknown> extends BaseProxy {
+// deno-lint-ignore no-explicit-any -- nobody has said what is in it
+export class ListProxy<T = any> extends BaseProxy {
   /** The item at an index, from the end if it is negative; a `RangeError` when there is none. */
   async get(index: number): Promise<T> {
     return await callVia(this, "get", [index]) as T;
@@ -348,7 +350,8 @@ export class ListProxy<T = unknown> extends BaseProxy {
  *
  * @typeParam T The items.
  */
-export class SetProxy<T = unknown> extends BaseProxy {
+// deno-lint-ignore no-explicit-any -- nobody has said what is in it
+export class SetProxy<T = any> extends BaseProxy {
   /** Adds an item. */
   async add(item: T): Promise<void> {
     await callVia(this, "add", [item]);
@@ -510,7 +513,8 @@ export class NamespaceProxy extends BaseProxy {
  *
  * @typeParam T The value.
  */
-export class ValueProxy<T = unknown> extends BaseProxy {
+// deno-lint-ignore no-explicit-any -- nobody has said what is in it
+export class ValueProxy<T = any> extends BaseProxy {
   /** The value. */
   async get(): Promise<T> {
     return await callVia(this, "get", []) as T;
@@ -797,7 +801,8 @@ export class BarrierProxy extends BaseProxy {
  * await assertRejects(() => queue.get({ timeout: 10 }), Empty);
  * ```
  */
-export class QueueProxy<T = unknown> extends BaseProxy {
+// deno-lint-ignore no-explicit-any -- nobody has said what is in it
+export class QueueProxy<T = any> extends BaseProxy {
   /**
    * Waits for room and puts an item in.
    *
@@ -880,7 +885,8 @@ export class QueueProxy<T = unknown> extends BaseProxy {
  *
  * @typeParam T The items.
  */
-export class IteratorProxy<T = unknown> extends BaseProxy implements AsyncIterableIterator<T> {
+// deno-lint-ignore no-explicit-any -- nobody has said what is in it
+export class IteratorProxy<T = any> extends BaseProxy implements AsyncIterableIterator<T> {
   /** Goes on to the next item. */
   async next(...args: [unknown?]): Promise<IteratorResult<T, unknown>> {
     return await callVia(this, "next", args) as IteratorResult<T, unknown>;
