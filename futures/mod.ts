@@ -48,6 +48,7 @@ export {
   type Submitter,
 } from "./executor.ts";
 export { Future } from "./future.ts";
+export type { Permissions } from "../multiprocessing/mod.ts";
 export { ProcessPoolExecutor, type ProcessPoolExecutorOptions } from "./process_pool_executor.ts";
 export {
   type ExecutorStats,

@@ -134,7 +134,7 @@ export class ProcessPoolExecutor extends Executor {
 
   /** Submits one call, or a chunk of calls: `chunk` is then how many arguments each has. @internal */
   protected override _send(
-    fn: AnyFunction,
+    fn: (...args: never[]) => unknown,
     args: unknown[],
     chunk: number,
     terms?: RunOptions,
