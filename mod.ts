@@ -4,6 +4,7 @@
  * | namespace | import of its own | stands for |
  * | --- | --- | --- |
  * | {@linkcode threading} | `@batteries/concurrent/threading` | `threading`: threads that run exported functions, locks, events, barriers |
+ * | {@linkcode multiprocessing} | `@batteries/concurrent/multiprocessing` | `multiprocessing`: processes, and what they share |
  * | {@linkcode futures} | `@batteries/concurrent/futures` | `concurrent.futures`: calls that run elsewhere, and their results |
  * | {@linkcode queue} | `@batteries/concurrent/queue` | `queue`: queues between tasks and threads |
  * | {@linkcode subprocess} | `@batteries/concurrent/subprocess` | `subprocess`: other programs as children |
@@ -32,6 +33,7 @@
 export { type Leak, leaks } from "./threading/_core/mod.ts";
 export * as contextvars from "./contextvars/mod.ts";
 export * as futures from "./futures/mod.ts";
+export * as multiprocessing from "./multiprocessing/mod.ts";
 export * as queue from "./queue/mod.ts";
 export * as sched from "./sched/mod.ts";
 export * as subprocess from "./subprocess/mod.ts";

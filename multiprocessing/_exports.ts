@@ -42,6 +42,8 @@ export { Array, RawArray, RawValue, Value } from "./sharedctypes.ts";
 export type * from "./sharedctypes.ts";
 export type * from "./managers.ts";
 export { Manager } from "./_manager_late.ts";
+export type * from "./pool.ts";
+export { type PoolFactory, ProcessPoolFactory as Pool } from "./_pool_factory.ts";
 export { getLogger, type Logger, type LogLevel, logToStderr } from "./logging.ts";
 export {
   AuthenticationError,
