@@ -14,7 +14,7 @@ import { deadlineOf, type Limit, remaining } from "../threading/_core/mod.ts";
 import { platform } from "../threading/_core/platform/mod.ts";
 import * as flag from "./_sync_flag.ts";
 import * as mutex from "./_sync_mutex.ts";
-import { NearFlag, NearMutex, NearPermits, NearRounds, NearTable } from "./_sync_near.ts";
+import { NearFlag, NearMutex, NearPermits, NearTable } from "./_sync_near.ts";
 import * as permits from "./_sync_permits.ts";
 import type {
   Entered,
