@@ -7,9 +7,10 @@ import type { Parcel, Reference } from "../threading/_core/mod.ts";
 import { CORE, PROCESS } from "./_child.ts";
 import { spawnWarm } from "./_forkserver.ts";
 import { inherited, type Permissions } from "./_permissions.ts";
-import { type SimpleCall, whoAmI, type Work } from "./_self.ts";
+import type { SimpleCall, Work } from "./_self.ts";
 import { settings, type StartMethod } from "./_settings.ts";
 import { type Child, type Order, spawn } from "./_spawn.ts";
+import { address } from "./_tree.ts";
 
 /** What is to be started. */
 export interface Plan {
@@ -61,7 +62,7 @@ export function launchChild(plan: Plan): Child {
     permissions: plan.permissions,
     flags: plan.flags,
     job: {
-      address: `${whoAmI().address}/${number}`,
+      address: `${address()}/${number}`,
       parent: { pid: Deno.pid, name: plan.parentName },
       name: plan.name,
       identity: plan.identity,
@@ -79,7 +80,7 @@ export function launchChild(plan: Plan): Child {
   return spawnWarm(order, {
     modules: [...new Set([CORE, PROCESS, ...preloaded(main)])],
     number: () => started++,
-    addressOf: (number) => `${whoAmI().address}/${number}`,
+    addressOf: (number) => `${address()}/${number}`,
   });
 }
 

@@ -27,6 +27,9 @@
  *    has ended.
  * A transit that nobody redeems holds the object until its sender ends.
  *
+ * Known limit: a thread that is not the main one is not yet a node of its process's tree. The processes that it starts are a tree below
+ * it; objects of other nodes cannot be redeemed there, and say so.
+ *
  * @module
  */
 import {
@@ -34,6 +37,7 @@ import {
   decodeError,
   encode,
   encodeError,
+  isMain,
   nameIt,
   type Parcel,
 } from "../threading/_core/mod.ts";
@@ -43,9 +47,16 @@ import { whoAmI } from "./_self.ts";
 /** Where a process stands in the tree: "" is the program's first, "/2" its third child, "/2/0" the first child of that. */
 export type Address = string;
 
-/** Where this process stands. */
+/** Where this process stands; a thread that is not the main one is the top of a tree of its own, see below. */
 export function address(): Address {
-  return whoAmI().address;
+  return isMain() ? whoAmI().address : topOfThread();
+}
+
+let threadTop: Address | undefined;
+
+/** Not of the form of any other address. */
+function topOfThread(): Address {
+  return threadTop ??= `/thread-${crypto.randomUUID()}`;
 }
 
 /** An object of this process that others may call. It looks methods up by itself: nothing is reached by name on a prototype. */
@@ -168,7 +179,7 @@ function isUnder(address: Address, top: Address): boolean {
 function open(): void {
   if (isOpen) return;
   isOpen = true;
-  up = whoAmI().up;
+  up = isMain() ? whoAmI().up : undefined;
   const link = up;
   link?.open((frame) => arrive(read(frame), link, undefined));
 }
@@ -526,6 +537,11 @@ function letGo({ home, id }: { home: Address; id: number }): void {
 export function redeem(handle: Handle): Remote {
   const { home, id, transit } = handle;
   if (home === address()) return new Near(handle);
+  if (!isMain() && !isUnder(home, topOfThread())) {
+    throw new Deno.errors.NotSupported(
+      "Cannot use an object of another process or of the main thread in a thread: without --allow-ffi it works in main threads only; run with --allow-ffi, or hand it to the thread's messages through a queue of ./queue",
+    );
+  }
   send(TAG.REDEEM, home, u32(0), u32(id), encoder.encode(transit));
   return new Far(home, id);
 }

@@ -9,6 +9,7 @@ import {
   redeem,
   type Service,
 } from "../../multiprocessing/_tree.ts";
+import { SocketLink, u32 } from "../../multiprocessing/_link.ts";
 import {
   count,
   echo,
@@ -225,4 +226,64 @@ Deno.test("tree: calls of an address that never was, reject", async () => {
   await assertRejects(() => nobody.call("echo", []), HomeGoneError, "process /4711");
   const below = redeem({ home: "/4711/2", id: 1, transit: "/4711!1.x" });
   await assertRejects(() => below.call("echo", []), HomeGoneError);
+});
+
+Deno.test("link: a frame that is sent at any moment around the end of a write, is written", async () => {
+  for (let turns = 0; turns < 20; turns++) {
+    const written: Uint8Array[] = [];
+    const conn = {
+      unref() {},
+      ref() {},
+      close() {},
+      read: () => new Promise<null>(() => {}),
+      write: async (bytes: Uint8Array) => {
+        await Promise.resolve();
+        written.push(bytes.slice());
+        return bytes.length;
+      },
+    };
+    const link = new SocketLink(conn as unknown as Deno.Conn);
+    link.send(Uint8Array.of(1));
+    for (let i = 0; i < turns; i++) await Promise.resolve();
+    link.send(Uint8Array.of(2));
+    for (let i = 0; i < 50; i++) await Promise.resolve();
+    const bytes = written.flatMap((chunk) => [...chunk]);
+    assertEquals(bytes, [1, 0, 0, 0, 1, 1, 0, 0, 0, 2], `after ${turns} turns`);
+  }
+});
+
+Deno.test("link: frames of every length, arrive whole however the stream is cut", async () => {
+  const path = `${await Deno.makeTempDir()}/link`;
+  const listener = Deno.listen({ transport: "unix", path });
+  const [far, conn] = await Promise.all([
+    Deno.connect({ transport: "unix", path }),
+    listener.accept(),
+  ]);
+  listener.close();
+  const lengths = [0, 1, 3, 65_531, 65_532, 65_533, 16_384, 16_385, 1_000_000, 2, 0, 200_000];
+  const arrived: number[] = [];
+  const link = new SocketLink(conn);
+  link.open((frame) => {
+    arrived.push(frame.length);
+    assertEquals(frame.every((byte) => byte === frame.length % 251), true);
+  });
+  const stream = new Uint8Array(lengths.reduce((sum, length) => sum + 4 + length, 0));
+  let at = 0;
+  for (const length of lengths) {
+    stream.set(u32(length), at);
+    stream.fill(length % 251, at + 4, at + 4 + length);
+    at += 4 + length;
+  }
+  for (let from = 0, cut = 1; from < stream.length; from += cut, cut = cut * 3 % 70_001) {
+    const part = stream.subarray(from, from + cut);
+    let rest = part;
+    while (rest.length > 0) rest = rest.subarray(await far.write(rest));
+  }
+  // Half a frame: nothing is seen of it.
+  await far.write(Uint8Array.of(9, 0, 0, 0, 1, 2));
+  far.close();
+  link.ref();
+  await link.ended;
+  assertEquals(arrived, lengths);
+  await Deno.remove(path.slice(0, -5), { recursive: true });
 });

@@ -1,0 +1,1 @@
+// An empty program: the floor of mp_process_bench.ts.

@@ -1,0 +1,2 @@
+/** What a child does that is only measured. */
+export function nothing(): void {}
