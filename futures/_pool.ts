@@ -19,21 +19,21 @@ import {
   type Death,
   decodeErrorSync,
   deposit,
+  encodeError,
   here,
   importInProgress,
   kill,
   killably,
-  type Limit,
-  locate,
   now,
   pack,
   remaining,
   TimeoutError,
   timerUntil,
 } from "../threading/_core/mod.ts";
-import { Event, Thread, ThreadError } from "../threading/mod.ts";
-import { Empty, Queue } from "../queue/mod.ts";
+import { getIdent, Thread, ThreadError } from "../threading/mod.ts";
+import { Queue } from "../queue/mod.ts";
 import { DEATHS, ended, watchForDeath } from "./_deaths.ts";
+import { inboxOfThread } from "./_inbox.ts";
 import { type Arrived, type Ended, received, receivedNow, receivedSoon } from "./_decode.ts";
 import {
   type Answer,
@@ -41,8 +41,10 @@ import {
   CANCELLED,
   commonNow,
   DEPOSITED,
+  type Door,
   ERROR,
   FREE,
+  type Guest,
   isRunning,
   PARCELED,
   parcelOf,
@@ -53,141 +55,19 @@ import {
   STOPPED,
   type Task,
   VALUE,
+  VISIT,
+  type Visit,
+  WAITS,
+  type Waits,
   workerOf,
 } from "./_protocol.ts";
+import { depositOf, isPrimitive } from "./_sending.ts";
 import { mayStop, type RunOptions } from "./_terms.ts";
 import { work } from "./_worker.ts";
 import { BrokenThreadPool, MemoryError, RuntimeError } from "./errors.ts";
 import { bind, conclude, Future, type Origin, whenDone } from "./future.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
-
-/** What is done with an answer. */
-type Handler = (answer: Answer) => void;
-
-/**
- * Where the answers for this thread come in.
- *
- * Who waits without blocking waits for the bell, and then takes what is there; nobody waits for an item. Otherwise:
- * 1. `await get()` takes an answer, and is to go on in a later turn;
- * 2. before that, this turn calls `resultSync()`, which blocks until that very answer is in the queue.
- * Workers put the answer first and ring then; here the bell is cleared first and the queue emptied then. So no answer is overlooked.
- */
-class Inbox {
-  readonly answers = new Queue<Answer>();
-  readonly bell = new Event();
-  readonly #handlers = new Map<number, Handler>();
-  /** What is being decoded, of all pools: to end it without waiting. */
-  readonly decoding = new Map<number, () => void>();
-  /** What has to be looked after while this thread is blocked; they give whether something has happened. */
-  readonly tending = new Set<() => boolean>();
-  #last = 0;
-  #expected = 0;
-  #listening = false;
-  #waiting: AbortController | undefined;
-
-  /** Registers what answers of a number are for. */
-  open(handler: Handler): number {
-    this.#handlers.set(++this.#last, handler);
-    return this.#last;
-  }
-
-  close(id: number): void {
-    this.#handlers.delete(id);
-  }
-
-  /** One more answer is on its way: the program stays alive until it is there. */
-  expect(): void {
-    if (this.#expected++ === 0 && !this.#listening) void this.#listen();
-  }
-
-  /** It has come, or will not. */
-  settled(): void {
-    if (--this.#expected === 0) this.#waiting?.abort();
-  }
-
-  async #listen(): Promise<void> {
-    this.#listening = true;
-    while (this.#expected > 0) {
-      const controller = this.#waiting = new AbortController();
-      try {
-        await this.bell.wait({ signal: controller.signal });
-      } catch {
-        // Nothing is expected any more, or was not for a moment.
-      }
-      this.#waiting = undefined;
-      this.drain();
-    }
-    this.#listening = false;
-  }
-
-  /** Handles what is there. */
-  drain(): boolean {
-    this.bell.clear();
-    let some = false;
-    while (!this.answers.empty()) {
-      this.#take(this.answers.getNowait());
-      some = true;
-    }
-    return some;
-  }
-
-  /** Blocks until something has come; `false` when time has run out. */
-  wait(limit: Limit): boolean {
-    if (this.#finishDecoding()) return true;
-    if (this.drain()) {
-      this.#finishDecoding();
-      return true;
-    }
-    while (!this.#waitForAnswer(limit)) {
-      let some = false;
-      for (const tend of [...this.tending]) if (tend()) some = true;
-      if (some) return true;
-      if (remaining(limit.deadline) <= 0) return false;
-    }
-    this.drain();
-    this.#finishDecoding();
-    return true;
-  }
-
-  /** Blocks until an answer has come; not for long when there is something else to look after. */
-  #waitForAnswer(limit: Limit): boolean {
-    const left = Math.min(
-      remaining(limit.deadline),
-      this.tending.size === 0 ? Infinity : LOOK_AFTER,
-    );
-    try {
-      this.#take(
-        left === Infinity ? this.answers.getSync() : this.answers.getSync({ timeout: left }),
-      );
-      return true;
-    } catch (error) {
-      if (error instanceof Empty) return false;
-      throw error;
-    }
-  }
-
-  /** This thread blocks: there is no time any more to import what would be needed. */
-  #finishDecoding(): boolean {
-    const some = this.decoding.size > 0;
-    for (const finish of [...this.decoding.values()]) finish();
-    return some;
-  }
-
-  #take(answer: Answer): void {
-    this.#handlers.get(answer[0])?.(answer);
-  }
-}
-
-/** Milliseconds between two looks at tasks that have to be stopped, while this thread is blocked: timers stand still then. */
-const LOOK_AFTER = 5;
-
-let inbox: Inbox | undefined;
-
-/** This thread's inbox. */
-function inboxOfThread(): Inbox {
-  return inbox ??= new Inbox();
-}
 
 /** What a pool is made with. */
 export interface PoolOptions {
@@ -209,6 +89,20 @@ interface Item {
   deadline: number;
   /** Forgets its timer and its signal. */
   release: (() => void) | undefined;
+  /** Present where another thread has submitted it: what becomes of its answers. */
+  readonly forward: ((answer: Answer) => void) | undefined;
+  /** The tasks of this pool that it waits for. */
+  readonly waits: Set<number>;
+}
+
+/** A call on its way into the queue. */
+interface Call {
+  readonly key: number;
+  readonly entries: Task[3];
+  readonly chunk: number;
+  readonly packed: Task[5];
+  readonly args: unknown;
+  readonly terms: RunOptions | undefined;
 }
 
 /** Times in milliseconds. */
@@ -230,7 +124,6 @@ export class Times {
 const KILLABLE = 2 ** 16;
 const FIRST_SLOTS = 1024;
 const MOST_SLOTS = 2 ** 24;
-const deposits = new WeakMap<AnyFunction, number>();
 
 /** See the head of this file. */
 export class Pool {
@@ -267,6 +160,8 @@ export class Pool {
     }
     this.#id = this.#inbox.open((answer) => {
       if (answer[2] === BROKEN) this.#breakDown(decodeErrorSync(answer[3]) as Error);
+      else if (answer[2] === VISIT) this.#visit(answer[3]);
+      else if (answer[2] === WAITS) this.#waits(answer[3]);
     });
   }
 
@@ -300,9 +195,11 @@ export class Pool {
     terms?: RunOptions,
   ): Future<unknown> {
     this.#mustBeOpen();
-    const key = this.#depositOf(fn, door);
+    const key = depositOf(fn, door);
     const context = copyContext();
-    const entries = context.size === 0 ? 0 : entriesOf(context, door as () => void);
+    const entries: Call["entries"] = context.size === 0
+      ? 0
+      : entriesOf(context, door as () => void);
     const future = new Future<unknown>();
     const root = chunk === 0 ? "args" : "items";
     const signal = terms?.signal;
@@ -318,18 +215,22 @@ export class Pool {
       return future;
     }
     if (mayStop(terms)) this.#becomeKillable();
+    const call = { key, entries, chunk, terms } as const;
+    if (parcel === undefined) this.#send({ ...call, packed: PLAIN, args }, future);
+    else if (!moves) this.#send({ ...call, packed: PARCELED, args: parcel }, future);
+    else this.#send({ ...call, packed: DEPOSITED, args: deposit(parcel, transfer) }, future);
+    return future;
+  }
+
+  #send(call: Call, future: Future<unknown>, forward?: (answer: Answer) => void): number {
+    const { key, entries, chunk, packed, args, terms } = call;
     // First the worker, which may fail to start, then the task: what is in the queue has a worker.
     this.#staff();
     const slot = this.#takeSlot();
     const id = this.#inbox.open((answer) => this.#answered(id, answer));
     const watch = terms?.timeout === undefined ? 0 : 1;
     try {
-      const task: Task = parcel === undefined
-        ? [id, slot, key, entries, chunk, PLAIN, args, watch]
-        : moves
-        ? [id, slot, key, entries, chunk, DEPOSITED, deposit(parcel, transfer), watch]
-        : [id, slot, key, entries, chunk, PARCELED, parcel, watch];
-      this.#tasks.putNowait(task);
+      this.#tasks.putNowait([id, slot, key, entries, chunk, packed, args, watch]);
     } catch (error) {
       this.#inbox.close(id);
       this.#freeSlots.push(slot);
@@ -342,12 +243,86 @@ export class Pool {
       terms,
       deadline: Infinity,
       release: undefined,
+      forward,
+      waits: new Set(),
     };
     this.#items.set(id, item);
-    if (signal !== undefined) this.#heed(id, item, signal);
+    if (terms?.signal !== undefined) this.#heed(id, item, terms.signal);
     bind(future, this.#origin(id, slot));
     this.#inbox.expect();
-    return future;
+    return id;
+  }
+
+  /** How other threads reach this pool. */
+  get door(): Door {
+    return {
+      home: this.#home,
+      pool: this.#id,
+      answers: this.#inbox.answers,
+      bell: this.#inbox.bell,
+    };
+  }
+
+  readonly #home = getIdent();
+  readonly #guests = new Map<number, Guest>();
+  /** Calls of guests by thread and number. */
+  readonly #visits = new Map<string, number>();
+
+  /** Another thread submits a call. */
+  #visit(visit: Visit): void {
+    if (visit.guest !== undefined) this.#guests.set(visit.thread, visit.guest);
+    const { answers, bell } = this.#guests.get(visit.thread)!;
+    const forward = (answer: Answer) => {
+      this.#visits.delete(`${visit.thread} ${visit.id}`);
+      answers.putNowait([visit.id, ...answer.slice(1)] as Answer);
+      bell.set();
+    };
+    try {
+      if (this.#broken !== undefined) throw this.#brokenError();
+      if (this.#closed) throw new RuntimeError("Cannot submit: the executor was shut down");
+      const { timeout } = visit;
+      const terms = timeout === undefined ? undefined : { timeout };
+      if (mayStop(terms)) this.#becomeKillable();
+      const id = this.#send({ ...visit, terms }, new Future(), forward);
+      this.#visits.set(`${visit.thread} ${visit.id}`, id);
+    } catch (error) {
+      forward([visit.id, 0, ERROR, encodeError(error)]);
+    }
+  }
+
+  /** A task waits for another of this pool. */
+  #waits({ thread, id, within }: Waits): void {
+    const awaited = this.#visits.get(`${thread} ${id}`);
+    if (awaited === undefined || !this.#items.has(awaited)) return;
+    this.#items.get(within)?.waits.add(awaited);
+    this.#breakDeadlock();
+  }
+
+  /**
+   * Ends the wait of a task for another that will never start: all workers there may be run tasks that wait for tasks of this pool.
+   * The one that would wait for ever goes on with an error.
+   */
+  #breakDeadlock(): void {
+    const running = [...this.#items.values()]
+      .filter(({ slot }) => isRunning(Atomics.load(this.#states, slot)));
+    if (running.length < this.#options.maxWorkers) return;
+    const waiting = running.map(({ waits }) => [...waits].filter((id) => this.#items.has(id)));
+    if (waiting.some((ids) => ids.length === 0)) return;
+    for (const id of waiting.flat()) {
+      const { slot, forward } = this.#items.get(id)!;
+      if (!this.#takeBack(id, slot)) continue;
+      forward?.([
+        id,
+        0,
+        ERROR,
+        encodeError(
+          new RuntimeError(
+            `Deadlock: a call waits for another of its own executor, which cannot start: all ${this.#options.maxWorkers} threads run calls that wait so; give the executor more maxWorkers, or do not wait in the call`,
+          ),
+        ),
+      ]);
+      return;
+    }
   }
 
   #mustBeOpen(): void {
@@ -359,15 +334,6 @@ export class Pool {
     }
     if (this.#broken !== undefined) throw this.#brokenError();
     if (this.#closed) throw new RuntimeError("Cannot submit: the executor was shut down");
-  }
-
-  #depositOf(fn: AnyFunction, door: AnyFunction): number {
-    let key = deposits.get(fn);
-    if (key === undefined) {
-      key = deposit(locate(fn as () => void, "submit", door as () => void));
-      deposits.set(fn, key);
-    }
-    return key;
   }
 
   #takeSlot(): number {
@@ -533,8 +499,12 @@ export class Pool {
     if (kind === STARTED) return this.#onStart(id, ran);
     this.runTime.add(ran);
     this.waitTime.add(performance.now() - item.submitted - ran);
+    if (item.forward !== undefined) {
+      item.forward(answer);
+      return this.#end(id, kind === ERROR ? { error: undefined } : { value: undefined }, true);
+    }
     if (kind === VALUE) return this.#end(id, { value: content });
-    const arrived: Arrived = kind === ERROR ? { error: content } : { parcel: content };
+    const arrived = (kind === ERROR ? { error: content } : { parcel: content }) as Arrived;
     const ended = receivedSoon(arrived);
     if (ended !== undefined) return this.#end(id, ended);
     const { decoding } = this.#inbox;
@@ -543,13 +513,14 @@ export class Pool {
   }
 
   /** The first to call this for a task decides. */
-  #end(id: number, ended: Ended): void {
+  #end(id: number, ended: Ended, told = false): void {
     this.#inbox.decoding.delete(id);
     const item = this.#forget(id);
     if (item === undefined) return;
     this.#freeSlots.push(item.slot);
     if ("error" in ended) this.failed++;
     else this.done++;
+    if (!told && "error" in ended) item.forward?.([id, 0, ERROR, encodeError(ended.error)]);
     conclude(item.future, ended);
   }
 
@@ -575,6 +546,7 @@ export class Pool {
       target: work,
       args: [{
         pool: this.#id,
+        home: this.#home,
         tasks: this.#tasks,
         answers: this.#inbox.answers,
         bell: this.#inbox.bell,
@@ -651,9 +623,4 @@ export class Pool {
 
 function outOfTime(timeout: number): TimeoutError {
   return new TimeoutError(`The call was stopped: it ran longer than ${timeout} ms`);
-}
-
-function isPrimitive(value: unknown): boolean {
-  return value === null || typeof value !== "object" && typeof value !== "function" &&
-      typeof value !== "symbol";
 }

@@ -5,6 +5,8 @@
  */
 import { type EncodedError, pack, type Parcel, type Reference } from "../threading/_core/mod.ts";
 import type { ContextEntry } from "../threading/_context.ts";
+import type { Event } from "../threading/mod.ts";
+import type { Queue } from "../queue/mod.ts";
 
 /**
  * A task in the pool's queue. `slot` is its word in the states; `fn` the number of a deposit, which is a {@linkcode FunctionDeposit};
@@ -42,7 +44,49 @@ export type Answer =
   /** A worker could not begin, or ended on its own. The identifier is that of the pool. */
   | [id: number, ran: number, kind: typeof BROKEN, error: EncodedError]
   /** The task has started, at that time on the clock of {@linkcode commonNow}. */
-  | [id: number, at: number, kind: typeof STARTED, nothing: undefined];
+  | [id: number, at: number, kind: typeof STARTED, nothing: undefined]
+  /** Another thread submits a call to the pool. */
+  | [pool: number, ran: number, kind: typeof VISIT, visit: Visit]
+  /** A task waits for another. */
+  | [pool: number, ran: number, kind: typeof WAITS, waits: Waits];
+
+/** How other threads reach a pool: by the inbox of the thread that has it. */
+export interface Door {
+  /** The identifier of that thread. */
+  readonly home: number;
+  readonly pool: number;
+  readonly answers: Queue<Answer>;
+  readonly bell: Event;
+}
+
+/** Where the answers for a thread go. */
+export interface Guest {
+  readonly answers: Queue<Answer>;
+  readonly bell: Event;
+}
+
+/** A call that another thread submits; see {@linkcode Task} for the rest. */
+export interface Visit {
+  readonly thread: number;
+  /** The thread's number for it. */
+  readonly id: number;
+  /** With its first call. */
+  readonly guest: Guest | undefined;
+  readonly key: number;
+  readonly entries: Task[3];
+  readonly chunk: number;
+  readonly packed: Task[5];
+  readonly args: unknown;
+  readonly timeout: number | undefined;
+}
+
+/** A task of the pool waits for a {@linkcode Visit}. */
+export interface Waits {
+  readonly thread: number;
+  readonly id: number;
+  /** The task. */
+  readonly within: number;
+}
 
 /** Kinds of answers. */
 export const VALUE = 0;
@@ -50,6 +94,8 @@ export const PARCEL = 1;
 export const ERROR = 2;
 export const BROKEN = 3;
 export const STARTED = 4;
+export const VISIT = 5;
+export const WAITS = 6;
 
 /** Milliseconds on a clock that all threads share. */
 export function commonNow(): number {

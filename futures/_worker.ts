@@ -38,11 +38,15 @@ import {
   VALUE,
 } from "./_protocol.ts";
 
+import { current } from "./_sending.ts";
+
 type AnyFunction = (...args: unknown[]) => unknown;
 
 /** Everything that a worker of a pool needs. */
 export interface Post {
   readonly pool: number;
+  /** The identifier of the thread that has the pool. */
+  readonly home: number;
   readonly tasks: Queue<Task>;
   readonly answers: Queue<Answer>;
   readonly bell: Event;
@@ -65,6 +69,8 @@ const functions = new Map<number, Loaded>();
 
 /** Runs a worker of a pool. */
 export async function work(post: Post): Promise<void> {
+  current.pool = post.pool;
+  current.home = post.home;
   const { pool, tasks, answers, bell, initializer, initargs, capped } = post;
   const mine = runningIn(post.number);
   const states = new Int32Array(post.states);
@@ -89,6 +95,7 @@ export async function work(post: Post): Promise<void> {
       Atomics.store(states, slot, FREE);
       continue;
     }
+    current.task = id;
     if (watch === 1) reply([id, commonNow(), STARTED, undefined]);
     const begun = performance.now();
     let answer: Answer;

@@ -36,6 +36,8 @@ export interface Origin {
    * @throws {RuntimeError} when it would wait for ever.
    */
   pump(limit: Limit): boolean;
+  /** Called when somebody begins to wait for the future without limit. */
+  awaited?(): void;
 }
 
 /** Ties a future to an executor's task. */
@@ -258,6 +260,7 @@ export class Future<T> implements PromiseLike<T> {
     // deno-lint-ignore no-explicit-any -- as PromiseLike has it
     onRejected?: ((reason: any) => R2 | PromiseLike<R2>) | null,
   ): Promise<R1 | R2> {
+    if (!this.done()) this.#origin?.awaited?.();
     return new Promise<T>((resolve, reject) => {
       whenDone(this as Future<unknown>, () => {
         const state = this.#state;
@@ -311,6 +314,7 @@ export class Future<T> implements PromiseLike<T> {
   async #wait(limit: Limit): Promise<void> {
     if (this.done()) return;
     if (limit.deadline === -Infinity) throw notInTime();
+    if (limit.deadline === Infinity && limit.signal === undefined) this.#origin?.awaited?.();
     await new Promise<void>((resolve, reject) => {
       const timer: { stop?: () => void } = {};
       const leave = () => {
@@ -337,6 +341,7 @@ export class Future<T> implements PromiseLike<T> {
   }
 
   #waitSync(limit: Limit): void {
+    if (limit.deadline === Infinity && !this.done()) this.#origin?.awaited?.();
     while (!this.done()) {
       if (limit.deadline === -Infinity || !this.#pump(limit)) {
         if (this.done()) return;

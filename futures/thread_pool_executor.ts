@@ -3,8 +3,11 @@
  *
  * @module
  */
-import { locate } from "../threading/_core/mod.ts";
+import { locate, register } from "../threading/_core/mod.ts";
+import { Handle } from "./_handle.ts";
 import { Pool, type Times } from "./_pool.ts";
+import type { Door } from "./_protocol.ts";
+import { RuntimeError } from "./errors.ts";
 import { Executor, type RunOptions, type ShutdownOptions } from "./executor.ts";
 import type { Future } from "./future.ts";
 
@@ -57,6 +60,8 @@ export interface ExecutorStats {
 }
 
 let executors = 0;
+/** How the executor that is being made is reached, when it comes from another thread. */
+let arriving: Door | undefined;
 
 /** The threads of an executor that nobody can use any more end when its calls are done. */
 const forgotten = new FinalizationRegistry<Pool>((pool) => {
@@ -71,8 +76,11 @@ const forgotten = new FinalizationRegistry<Pool>((pool) => {
  *   nothing; one that is forgotten does not keep the program alive once its calls are done.
  * - Arguments and results are copied, but for shareable objects. What cannot travel fails alone.
  * - A call runs in a copy of its submitter's context.
- * - An executor belongs to the thread that made it, and does not travel. Calls that are in flight when a thread's target ends are
- *   lost: leave an `await using` block first. The main thread waits for them.
+ * - An executor belongs to the thread that made it. It can be handed to its own calls, which may submit to it: the thread that made
+ *   it passes their calls on, as long as it has calls in flight itself and does not block in anything but a wait for futures. A call
+ *   that waits for another while all threads run calls that do so would wait for ever: it gets a {@linkcode RuntimeError}.
+ * - Calls that are in flight when a thread's target ends are lost: leave an `await using` block first. The main thread waits for
+ *   them.
  *
  * Stands for Python's {@link https://docs.python.org/3.14/library/concurrent.futures.html#threadpoolexecutor | concurrent.futures.ThreadPoolExecutor}.
  *
@@ -93,7 +101,23 @@ const forgotten = new FinalizationRegistry<Pool>((pool) => {
  * ```
  */
 export class ThreadPoolExecutor extends Executor {
-  readonly #pool: Pool;
+  readonly #pool: Pool | Handle;
+
+  static {
+    register(ThreadPoolExecutor, {
+      name: "ThreadPoolExecutor",
+      module: import.meta.url,
+      reduce: (executor) => executor.#pool.door,
+      revive: (door) => {
+        arriving = door as Door;
+        try {
+          return new ThreadPoolExecutor();
+        } finally {
+          arriving = undefined;
+        }
+      },
+    });
+  }
 
   /**
    * Makes an executor.
@@ -105,6 +129,10 @@ export class ThreadPoolExecutor extends Executor {
    */
   constructor(options: number | ThreadPoolExecutorOptions = {}) {
     super();
+    if (arriving !== undefined) {
+      this.#pool = new Handle(arriving);
+      return;
+    }
     const given = typeof options === "number" ? { maxWorkers: options } : options;
     if (typeof given !== "object" || given === null) {
       throw new TypeError("Cannot make an executor: options must be a number or an object");
@@ -151,6 +179,11 @@ export class ThreadPoolExecutor extends Executor {
   /** How the executor does. */
   stats(): ExecutorStats {
     const pool = this.#pool;
+    if (pool instanceof Handle) {
+      throw new RuntimeError(
+        "Cannot tell the stats of an executor of another thread: ask in its own thread",
+      );
+    }
     const { pending, running } = pool.count();
     return {
       workers: pool.workers,
@@ -165,6 +198,7 @@ export class ThreadPoolExecutor extends Executor {
 
   /** See {@linkcode Executor.shutdown}. */
   override async shutdown(options: ShutdownOptions = {}): Promise<void> {
+    if (this.#pool instanceof Handle) return this.#pool.close();
     if (options.cancelFutures === true) this.#pool.cancelAll();
     this.#pool.close();
     if (options.wait !== false) await this.#pool.join();

@@ -1,0 +1,33 @@
+/**
+ * What a call is made of on its way to a worker.
+ *
+ * @module
+ */
+import { deposit, locate } from "../threading/_core/mod.ts";
+
+type AnyFunction = (...args: never[]) => unknown;
+
+const deposits = new WeakMap<AnyFunction, number>();
+
+/**
+ * The number under which workers find the function.
+ *
+ * @throws {PicklingError} when it cannot travel.
+ */
+export function depositOf(fn: AnyFunction, door: AnyFunction): number {
+  let key = deposits.get(fn);
+  if (key === undefined) {
+    key = deposit(locate(fn as () => void, "submit", door as () => void));
+    deposits.set(fn, key);
+  }
+  return key;
+}
+
+/** Whether a value travels as it is. */
+export function isPrimitive(value: unknown): boolean {
+  return value === null || typeof value !== "object" && typeof value !== "function" &&
+      typeof value !== "symbol";
+}
+
+/** The task that this thread runs for a pool, and whose pool it is; zeros where it runs none. */
+export const current: { task: number; pool: number; home: number } = { task: 0, pool: 0, home: 0 };
