@@ -62,6 +62,41 @@ function isJson(value: unknown, depth: number): boolean {
   }
 }
 
+/** The engine's own serialization: arrays arrive in memory of their own, nothing lies in the message. */
+interface Serialization {
+  serialize(value: unknown): Uint8Array;
+  deserialize(bytes: Uint8Array): unknown;
+}
+
+let found: Serialization | undefined;
+
+/**
+ * The runtime's own way to it, which is not promised, or else `node:v8`. That would do as well, but the first touch of `process`, through
+ * which it is had, costs a starting program 40 ms. Not `v8.serialize`, whose arrays arrive as views over the message.
+ */
+function serialization(): Serialization {
+  return found ??= ofRuntime() ?? ofNode();
+}
+
+function ofRuntime(): Serialization | undefined {
+  const deno = Deno as unknown as Record<symbol, { core?: Partial<Serialization> } | undefined> & {
+    internal?: symbol;
+  };
+  const { serialize, deserialize } = deno.internal === undefined
+    ? {}
+    : deno[deno.internal]?.core ?? {};
+  if (typeof serialize !== "function" || typeof deserialize !== "function") return undefined;
+  try {
+    const arrived = deserialize(serialize({ list: new Uint8Array([7]), no: undefined }));
+    const { list } = arrived as { list: Uint8Array };
+    return list[0] === 7 && list.buffer.byteLength === 1 && "no" in (arrived as object)
+      ? { serialize: (value) => serialize(value), deserialize: (bytes) => deserialize(bytes) }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 interface V8 {
   Serializer: new () => {
     writeHeader(): void;
@@ -71,29 +106,31 @@ interface V8 {
   Deserializer: new (bytes: Uint8Array) => { readHeader(): void; readValue(): unknown };
 }
 
-let loaded: V8 | undefined;
-
-/** Loaded at first use: it costs a starting program 8 ms. */
-function v8(): V8 {
-  return loaded ??= (globalThis as unknown as {
+function ofNode(): Serialization {
+  const { Serializer, Deserializer } = (globalThis as unknown as {
     process: { getBuiltinModule(name: string): V8 };
   }).process.getBuiltinModule("node:v8");
+  return {
+    serialize(value) {
+      const serializer = new Serializer();
+      serializer.writeHeader();
+      serializer.writeValue(value);
+      return serializer.releaseBuffer();
+    },
+    deserialize(bytes) {
+      const deserializer = new Deserializer(bytes);
+      deserializer.readHeader();
+      return deserializer.readValue();
+    },
+  };
 }
 
-/**
- * A value in the engine's own serialization. Not `v8.serialize`, whose arrays arrive as views over the message that they came in, and
- * which takes three times as long for a small value.
- */
+/** A value in the engine's own serialization. */
 export function serialize(value: unknown): Uint8Array {
-  const serializer = new (v8().Serializer)();
-  serializer.writeHeader();
-  serializer.writeValue(value);
-  return serializer.releaseBuffer();
+  return serialization().serialize(value);
 }
 
-/** The value of what {@linkcode serialize} gave; nothing of it lies in `bytes`. */
+/** The value of what {@linkcode serialize} gave. */
 export function deserialize(bytes: Uint8Array): unknown {
-  const deserializer = new (v8().Deserializer)(bytes);
-  deserializer.readHeader();
-  return deserializer.readValue();
+  return serialization().deserialize(bytes);
 }
