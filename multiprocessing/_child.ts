@@ -30,6 +30,11 @@ import {
 } from "./_self.ts";
 
 type Namespace = Record<string, unknown>;
+/** What `process.ts` is for a child. */
+interface Runner {
+  runHere(start: Uint8Array | undefined): Promise<void>;
+}
+
 type Core = typeof import("../threading/_core/mod.ts");
 type AnyFunction = (...args: unknown[]) => unknown;
 
@@ -130,7 +135,7 @@ async function run({ name, work, settings }: ChildJob, modules: Modules): Promis
     const target = !settings.toStderr && work.simple && find(work.simple, loaded);
     if (target) await target(...(work.simple as SimpleCall).args);
     else {
-      const { runHere } = await get<typeof import("./process.ts")>(PROCESS, modules);
+      const { runHere } = await get<Runner>(PROCESS, modules);
       await runHere(startBytes());
     }
   } catch (error) {

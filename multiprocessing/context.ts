@@ -45,6 +45,7 @@ export interface GetStartMethodOptions {
  * {@link https://docs.python.org/3.14/library/multiprocessing.html#multiprocessing.get_start_method | multiprocessing.get_start_method}.
  */
 export function getStartMethod(options: { allowNone: true }): StartMethod | null;
+/** The start method of processes, settled from now on. */
 export function getStartMethod(options?: GetStartMethodOptions): StartMethod;
 export function getStartMethod(options?: GetStartMethodOptions): StartMethod | null {
   if (options?.allowNone && settings().method === undefined) return null;

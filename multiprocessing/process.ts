@@ -50,6 +50,8 @@ export interface ProcessOptions<A extends unknown[] = unknown[]> {
 
 export type { Permissions };
 
+export type { Waitable, WaitOptions };
+
 /** Something that becomes ready when a process ends: for `connection.wait`. */
 export interface Sentinel extends Waitable {}
 
