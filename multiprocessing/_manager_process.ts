@@ -83,6 +83,8 @@ export async function startServer(
   });
   child.hold();
   try {
+    // The child takes a while.
+    if (folder !== undefined) await sweep(folder);
     const { address, server } = await ready.promise;
     return { child, address, server };
   } catch (error) {
@@ -110,6 +112,8 @@ function mayStart(name: string): void {
 
 // ---- Folders of sockets --------------------------------------------------------------------------------------------------------------
 
+const PREFIX = "concurrent-manager-";
+
 /** Those that are there. A server that is killed leaves its own behind, so this side removes it. */
 const folders = new Set<string>();
 let watching = false;
@@ -120,7 +124,7 @@ function privateFolder(): string {
     addEventListener("unload", () => folders.forEach(remove));
   }
   // Readable by this user only.
-  const folder = Deno.makeTempDirSync({ prefix: "manager-" });
+  const folder = Deno.makeTempDirSync({ prefix: PREFIX });
   folders.add(folder);
   return folder;
 }
@@ -138,4 +142,38 @@ function remove(folder: string | undefined): void {
 export function folderHere(): { readonly path: string; readonly remove: () => void } {
   const path = privateFolder();
   return { path, remove: () => remove(path) };
+}
+
+/** Milliseconds after which a socket that nobody listens at is not one that somebody is just making. */
+const OLD = 60_000;
+let swept = false;
+
+/** Removes, once, the folders beside `folder` that programs have left which were killed together with their servers. */
+async function sweep(folder: string): Promise<void> {
+  if (swept) return;
+  swept = true;
+  const beside = folder.slice(0, folder.lastIndexOf(PREFIX));
+  try {
+    for (const { name, isDirectory } of Deno.readDirSync(beside)) {
+      if (isDirectory && name.startsWith(PREFIX)) await removeIfLeft(`${beside}${name}`);
+    }
+  } catch {
+    // Not for us to look at: then it is not for us to remove.
+  }
+}
+
+async function removeIfLeft(folder: string): Promise<void> {
+  const path = `${folder}/socket`;
+  try {
+    const { mtime } = Deno.statSync(path);
+    if (mtime === null || Date.now() - mtime.getTime() < OLD) return;
+    (await Deno.connect({ transport: "unix", path })).close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.ConnectionRefused)) return;
+    try {
+      Deno.removeSync(folder, { recursive: true });
+    } catch {
+      // Another program has swept it.
+    }
+  }
 }
