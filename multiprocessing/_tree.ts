@@ -121,7 +121,7 @@ export class HomeGoneError extends Error {
 }
 
 /** What a frame is. */
-const TAG = {
+export const TAG = {
   CALL: 1,
   TELL: 2,
   ABORT: 3,

@@ -2,14 +2,16 @@ import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/as
 import { Process } from "@batteries/concurrent/multiprocessing";
 import {
   address,
+  attach,
   cameHome,
   type Handle,
   HomeGoneError,
   offer,
   redeem,
   type Service,
+  TAG,
 } from "../../multiprocessing/_tree.ts";
-import { SocketLink, u32 } from "../../multiprocessing/_link.ts";
+import { type Link, type Receive, SocketLink, u32 } from "../../multiprocessing/_link.ts";
 import {
   count,
   echo,
@@ -286,4 +288,110 @@ Deno.test("link: frames of every length, arrive whole however the stream is cut"
   await link.ended;
   assertEquals(arrived, lengths);
   await Deno.remove(path.slice(0, -5), { recursive: true });
+});
+
+/** A neighbour that says what the test tells it to. */
+class Puppet implements Link {
+  readonly #ended = Promise.withResolvers<void>();
+  readonly heard: number[] = [];
+  readonly #address: string;
+  #receive: Receive | undefined;
+  held = 0;
+
+  constructor(number: number) {
+    this.#address = `/${number}`;
+    attach(number, this);
+  }
+
+  /** Sends a frame to the first process. */
+  say(tag: number, ...body: Uint8Array[]): void {
+    this.sayAs(this.#address, tag, ...body);
+  }
+
+  sayAs(from: string, tag: number, ...body: Uint8Array[]): void {
+    const head = new TextEncoder().encode(String.fromCharCode(tag, 0, from.length) + from);
+    this.#receive!(new Uint8Array([head, ...body].flatMap((part) => [...part])));
+  }
+
+  send(head: Uint8Array): void {
+    this.heard.push(head[0]);
+  }
+
+  push(): void {}
+  flush = () => Promise.resolve();
+  open(receive: Receive | undefined): void {
+    this.#receive = receive;
+  }
+  ref(): void {
+    this.held++;
+  }
+  unref(): void {
+    this.held--;
+  }
+  close(): void {
+    this.#ended.resolve();
+  }
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+}
+
+const text = (words: string) => new TextEncoder().encode(words);
+/** `say("x")`, as a node sends it. */
+const sayX = [Uint8Array.of(0, 3), text("say"), u32(6), text('\x07["x"]')];
+
+Deno.test("tree: a handle that is redeemed before its sender has registered it, works when it has", async () => {
+  const board = new Board();
+  const [giver, taker] = [new Puppet(9001), new Puppet(9002)];
+  const { id, transit } = board.offer.handle();
+  giver.say(TAG.REDEEM, u32(0), u32(id), text(transit));
+  assertEquals(board.said, ["arrived"]);
+  taker.say(TAG.REDEEM, u32(0), u32(id), text("/9001!1.abc"));
+  taker.say(TAG.TELL, u32(0), u32(id), ...sayX);
+  taker.say(TAG.CALL, u32(1), u32(id), ...sayX);
+  assertEquals(board.said, ["arrived"]);
+  // The giver tells, and lets go of its own.
+  giver.say(TAG.TRANSIT, u32(0), u32(id), text("/9001!1.abc"));
+  giver.say(TAG.LET, u32(0), u32(id), u32(1));
+  assertEquals(board.said, ["arrived", "arrived", "gone"]);
+  await board.until("x");
+  while (!taker.heard.includes(TAG.RESULT)) await Promise.resolve();
+  assertEquals(board.said, ["arrived", "arrived", "gone", "x", "x"]);
+  // A transit is good once.
+  const thief = new Puppet(9003);
+  thief.say(TAG.REDEEM, u32(0), u32(id), text("/9001!1.abc"));
+  thief.say(TAG.CALL, u32(1), u32(id), ...sayX);
+  assertEquals(thief.heard, [TAG.NOBODY]);
+  for (const puppet of [giver, taker, thief]) puppet.close();
+  await Promise.resolve();
+  assertEquals(board.said.slice(5), ["gone"]);
+});
+
+Deno.test("tree: a handle whose sender dies before it has registered it, is worth nothing", async () => {
+  const board = new Board();
+  const [giver, taker] = [new Puppet(9011), new Puppet(9012)];
+  const { id, transit } = board.offer.handle();
+  giver.say(TAG.REDEEM, u32(0), u32(id), text(transit));
+  taker.say(TAG.REDEEM, u32(0), u32(id), text("/9011!1.abc"));
+  taker.say(TAG.CALL, u32(1), u32(id), ...sayX);
+  giver.close();
+  while (!taker.heard.includes(TAG.NOBODY)) await Promise.resolve();
+  assertEquals(board.said, ["arrived", "gone"]);
+  taker.close();
+  await taker.ended;
+});
+
+Deno.test("tree: a node that speaks for another, is not heard", async () => {
+  const board = new Board();
+  const [honest, liar] = [new Puppet(9021), new Puppet(9022)];
+  const { id, transit } = board.offer.handle();
+  honest.say(TAG.REDEEM, u32(0), u32(id), text(transit));
+  liar.sayAs("/9021", TAG.LET, u32(0), u32(id), u32(1));
+  liar.sayAs("", TAG.TELL, u32(0), u32(id), ...sayX);
+  liar.say(TAG.GONE, text("/9021"));
+  assertEquals(board.said, ["arrived"]);
+  for (const puppet of [honest, liar]) puppet.close();
+  await Promise.resolve();
+  await Promise.resolve();
+  assertEquals(board.said, ["arrived", "gone"]);
 });
