@@ -115,6 +115,8 @@ class End implements Service {
   #id: number | undefined;
   /** Connections of this process. */
   #holds = 0;
+  /** Connections elsewhere that have received. */
+  readonly #far = new Map<string, object>();
   #isAbroad = false;
 
   constructor(reads: Way | undefined, writes: Way | undefined, pipe: { travelled: boolean }) {
@@ -156,32 +158,41 @@ class End implements Service {
     this.writes?.writersGone();
   }
 
-  call(method: string, args: unknown[], _from: Address, signal: AbortSignal): unknown {
+  call(method: string, args: unknown[], from: Address, signal: AbortSignal): unknown {
     switch (method) {
       case "send":
         return this.writes!.send(args[0] as Uint8Array);
       case "receive":
-        return this.#receive(args[0] as number | null, signal);
+        return this.reads!.inbox.receive(args[1] as number ?? Infinity, this.#owner(from, args[0]));
       case "ready":
         return this.reads!.inbox.ready;
       case "poll":
         return this.reads!.inbox.poll({ deadline: Infinity, signal });
+      case "close":
+        return this.#withdraw(`${from} ${args[0]}`);
       default:
         throw new TypeError(`Cannot call ${method} of a pipe: there is no such method`);
     }
   }
 
-  /** A message for a process elsewhere, unless it gives up or ends. */
-  async #receive(longest: number | null, signal: AbortSignal): Promise<Uint8Array> {
-    const { inbox } = this.reads!;
-    const owner = {};
-    const giveUp = () => inbox.withdraw(owner, () => signal.reason);
-    signal.addEventListener("abort", giveUp, { once: true });
-    try {
-      return await inbox.receive(longest ?? Infinity, owner);
-    } finally {
-      signal.removeEventListener("abort", giveUp);
-    }
+  gone(from: Address): void {
+    for (const key of [...this.#far.keys()]) if (key.startsWith(`${from} `)) this.#withdraw(key);
+  }
+
+  /** Stands for one connection elsewhere. */
+  #owner(from: Address, channel: unknown): object {
+    const key = `${from} ${channel}`;
+    let owner = this.#far.get(key);
+    if (owner === undefined) this.#far.set(key, owner = {});
+    return owner;
+  }
+
+  /** What a connection elsewhere waits to receive, goes to the next. */
+  #withdraw(key: string): void {
+    const owner = this.#far.get(key);
+    if (owner === undefined) return;
+    this.#far.delete(key);
+    this.reads?.inbox.withdraw(owner, () => closed("receive"));
   }
 }
 
@@ -238,31 +249,64 @@ async function holdOpen<T>(call: Promise<T>): Promise<T> {
   }
 }
 
-/** An end in another process than the pipe's home. */
+/** A message of this size goes in one write. */
+const SHORT = 16 * 1024;
+
+let channels = 0;
+
+/**
+ * An end in another process than the pipe's home.
+ *
+ * A short message with no other under way counts as sent when it is handed to the link, which writes it in the same turn: so who asks and
+ * waits for the answer makes one trip and not two. That the other end was closed meanwhile is noticed by the next message, and a process
+ * that leaves by `Deno.exit()` has still sent what it was told it had. With more under way each waits to be taken in at the home.
+ */
 class FarChannel implements Channel {
   readonly #remote: Remote;
+  readonly #number = ++channels;
   readonly #closing = new AbortController();
+  readonly #receiving = new Set<(error: Error) => void>();
+  #underWay = 0;
+  #failure: (() => Error) | undefined;
 
   constructor(remote: Remote) {
     this.#remote = remote;
   }
 
-  async send(message: Uint8Array): Promise<void> {
+  send(message: Uint8Array): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure());
+    const early = message.length <= SHORT && this.#underWay === 0;
+    const sending = this.#send(message);
+    if (!early) return sending;
+    // Told by the next.
+    sending.catch(() => {});
+    return Promise.resolve();
+  }
+
+  async #send(message: Uint8Array): Promise<void> {
+    this.#underWay++;
     try {
       await this.#remote.call("send", [message]);
     } catch (error) {
-      throw error instanceof HomeGoneError ? broken(error) : error;
+      this.#failure = () => broken(error);
+      throw broken(error);
+    } finally {
+      this.#underWay--;
     }
   }
 
-  async receive(longest: number): Promise<Uint8Array> {
-    try {
-      const args = [longest === Infinity ? null : longest];
-      const { signal } = this.#closing;
-      return await this.#remote.call("receive", args, { signal }) as Uint8Array;
-    } catch (error) {
-      throw error instanceof HomeGoneError ? ended() : error;
-    }
+  receive(longest: number): Promise<Uint8Array> {
+    const args = longest === Infinity ? [this.#number] : [this.#number, longest];
+    return new Promise((resolve, reject) => {
+      this.#receiving.add(reject);
+      this.#remote.call("receive", args).then((message) => {
+        this.#receiving.delete(reject);
+        resolve(message as Uint8Array);
+      }, (error) => {
+        this.#receiving.delete(reject);
+        reject(error instanceof HomeGoneError ? ended() : error);
+      });
+    });
   }
 
   async poll(limit: Limit): Promise<boolean> {
@@ -292,6 +336,8 @@ class FarChannel implements Channel {
 
   close(): void {
     this.#closing.abort(closed("receive"));
+    for (const reject of this.#receiving) reject(closed("receive"));
+    this.#remote.tell("close", [this.#number]);
     this.#remote.let();
   }
 

@@ -19,6 +19,7 @@ import {
   pollOnly,
   relay,
   sendAll,
+  sendAndExit,
   take,
   useEnds,
 } from "../fixtures/multiprocessing/pipe_parties.ts";
@@ -267,4 +268,17 @@ Deno.test("Pipe, what waits is received after the sender has ended", async () =>
   for await (const value of reader) seen.push(value);
   assertEquals(seen, values);
   reader.close();
+});
+
+Deno.test("Pipe, what a process has sent arrives though it leaves by Deno.exit at once", async () => {
+  for (const count of [1, 2, 50, 301]) {
+    const [reader, writer] = Pipe<number>({ duplex: false });
+    const child = start(sendAndExit, writer, count);
+    writer.close();
+    for (let i = 0; i < count; i++) assertEquals(await reader.recv(), i);
+    await assertRejects(() => reader.recv(), EOFError);
+    reader.close();
+    await child.join();
+    assertEquals(child.exitcode, 4);
+  }
 });
