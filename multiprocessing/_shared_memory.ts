@@ -40,7 +40,7 @@ const collected = new FinalizationRegistry<{ system: Platform; fd: number }>(
  * - `unlink()`: takes the name away. Nobody can find the memory any more, those who have it keep it, and the last who closes it, or
  *   ends, frees it. Once per memory, whoever does it.
  * - Created with `track` (the default), it is unlinked when the program ends: the first process of the tree, whichever process created
- *   it. That holds for `kill -9` too where `--allow-run` lets a small shell watch. Opening never tracks.
+ *   it. That holds for uncaught errors and `kill -9` too where `--allow-run` lets a small shell watch. Opening never tracks.
  * - Room is reserved when it is created: there is an error then, or no lack of room ever after.
  *
  * Needs `--allow-ffi`. Stands for Python's

@@ -14,8 +14,8 @@
  * program, what is left is found by name when a later program makes shared memory: our names tell of which program they are, and
  * whether that lives ({@linkcode sweep}).
  *
- * Without `--allow-run` there is no watchman. The program's first process then takes its names away when it ends by itself, and the
- * rest is swept later.
+ * Without `--allow-run` there is no watchman. The program's first process then takes its names away when it ends without an error, and
+ * the rest is swept later, as far as we gave the names.
  *
  * @module
  */

@@ -240,6 +240,15 @@ Deno.test("SharedMemory: the program ends by itself, by Deno.exit, by an error o
   }
 });
 
+Deno.test("SharedMemory: without a watchman, what the program tracked is gone when it ends without an error", async () => {
+  for (const way of ["end", "exit"]) {
+    const running = child("leave", [], way, nameFor(way), "no-watchman");
+    const made = (await running.line()).split(" ");
+    await running.ended;
+    assertEquals(made.filter(exists), []);
+  }
+});
+
 Deno.test("SharedMemory: track false, stays when the program ends", async () => {
   const { out } = await child("untracked").ended;
   using memory = new SharedMemory({ name: out.trim() });
