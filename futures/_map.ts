@@ -7,6 +7,7 @@ import { deadlineOf, limitOf, remaining, TimeoutError } from "../threading/_core
 import { received } from "./_decode.ts";
 import type { ChunkResult } from "./_protocol.ts";
 import { type Progress, progressBar } from "./_progress.ts";
+import { RuntimeError } from "./errors.ts";
 import { Future } from "./future.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
@@ -190,6 +191,8 @@ export class MapIterator implements AsyncIterableIterator<unknown> {
     try {
       this.#fillNow();
     } catch (error) {
+      // The executor was shut down: at once, as in Python.
+      if (error instanceof RuntimeError) throw error;
       this.#sourceError = { error };
       this.#exhausted = true;
     }
