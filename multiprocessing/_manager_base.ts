@@ -11,7 +11,7 @@ import type { ManagerAddress } from "./_manager_hold.ts";
 import { closeLinksTo, ManagerLink } from "./_manager_link.ts";
 import { folderHere, type ServerProcess, startServer } from "./_manager_process.ts";
 import type { AnyClass, Maker, TypeEntry } from "./_manager_registry.ts";
-import { Server } from "./_manager_server.ts";
+import { type Desk, ObjectServer, type Server } from "./_manager_server.ts";
 import type { Made, MakerArgs, ManagerClass, ProxyOf, Registered } from "./_manager_types.ts";
 import { sendable } from "./_manager_own_types.ts";
 import { SERVER } from "./_manager_wire.ts";
@@ -300,11 +300,11 @@ export class BaseManager<Types extends object = Record<never, never>> implements
     if (this.#state.is !== "initial") throw this.#wrong("get a server of");
     const folder = this.#address === undefined ? folderHere() : undefined;
     try {
-      const server = await Server.open({
+      const server = await ObjectServer.open({
         registry: registryOf(this.constructor),
         address: this.#address ?? `${folder!.path}/socket`,
         authkey: this.#authkey,
-        desk: await this._desk(),
+        desk: await deskOf(this),
         atEnd: folder?.remove,
       });
       this.#address = server.address;
@@ -370,11 +370,6 @@ export class BaseManager<Types extends object = Record<never, never>> implements
   /** Whether its server keeps track of shared memory. @internal */
   _keepsSegments(): boolean {
     return false;
-  }
-
-  async _desk(): Promise<import("./_manager_server.ts").Desk | undefined> {
-    if (!this._keepsSegments()) return undefined;
-    return new (await import("./_manager_segments.ts")).Segments();
   }
 
   /**
@@ -468,6 +463,12 @@ export class BaseManager<Types extends object = Record<never, never>> implements
     }[this.#state.is];
     return new ProcessError(`Cannot ${act} the ${this.constructor.name}: ${is}`);
   }
+}
+
+async function deskOf(manager: BaseManager): Promise<Desk | undefined> {
+  if (!manager._keepsSegments()) return undefined;
+  // Loaded only where it is needed.
+  return new (await import("./_manager_segments.ts")).Segments();
 }
 
 /** A class of proxies that a user can register. */

@@ -6,7 +6,7 @@
 import { decode, importingModules } from "../threading/_core/mod.ts";
 import type { ManagerAddress } from "./_manager_hold.ts";
 import { received, type SentType } from "./_manager_own_types.ts";
-import { Server } from "./_manager_server.ts";
+import { ObjectServer } from "./_manager_server.ts";
 import { type Handle, redeem } from "./_tree.ts";
 
 /** What a server is to be. */
@@ -25,7 +25,7 @@ export async function serve(report: string, setup: string): Promise<void> {
   // Ctrl-C reaches every process of the terminal; the objects are wanted until those who use them have ended.
   Deno.addSignalListener("SIGINT", () => {});
   const parent = redeem(JSON.parse(report) as Handle);
-  let server: Server;
+  let server: ObjectServer;
   try {
     server = await open(Uint8Array.fromBase64(setup));
   } catch (error) {
@@ -37,12 +37,12 @@ export async function serve(report: string, setup: string): Promise<void> {
   await server.serveForever();
 }
 
-async function open(bytes: Uint8Array): Promise<Server> {
+async function open(bytes: Uint8Array): Promise<ObjectServer> {
   const from = "the modules of the types of a manager";
   const setup = await importingModules(from, () => decode(bytes)) as Setup;
   await setup.initializer?.(...setup.initargs);
   const { types, address, authkey } = setup;
   // Loaded only where it is needed.
   const desk = setup.segments ? new (await import("./_manager_segments.ts")).Segments() : undefined;
-  return await Server.open({ registry: received(types), address, authkey, desk });
+  return await ObjectServer.open({ registry: received(types), address, authkey, desk });
 }

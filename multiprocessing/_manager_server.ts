@@ -51,7 +51,6 @@ import {
   TRANSIT,
 } from "./_manager_wire.ts";
 import { proxyOn } from "./_proxy.ts";
-import { ProcessError } from "./errors.ts";
 
 /** Milliseconds that a reference is kept whose sender ended before its receiver took it. */
 const GRACE = 60_000;
@@ -90,9 +89,9 @@ class Entry implements Hold {
   readonly methodToTypeid: Readonly<Record<string, string>>;
   /** References that clients have, and that are on their way. */
   references = 0;
-  readonly #server: Server;
+  readonly #server: ObjectServer;
 
-  constructor(server: Server, number: number, typeid: string, object: unknown) {
+  constructor(server: ObjectServer, number: number, typeid: string, object: unknown) {
     const type = server.registry.get(typeid);
     const kind = kindFor(object);
     const results = type?.methodToTypeid ?? {};
@@ -163,7 +162,7 @@ class Entry implements Hold {
 class Session implements Destination {
   readonly id: string = crypto.randomUUID();
   readonly open: boolean;
-  readonly #server: Server;
+  readonly #server: ObjectServer;
   readonly #link: Link;
   /** Whether the client may create objects and shut the server down. */
   readonly #full: boolean;
@@ -174,7 +173,7 @@ class Session implements Destination {
   readonly #inbox: Uint8Array<ArrayBuffer>[] = [];
   #busy = false;
 
-  constructor(server: Server, link: Link, full: boolean) {
+  constructor(server: ObjectServer, link: Link, full: boolean) {
     this.#server = server;
     this.#link = link;
     this.#full = full;
@@ -353,10 +352,22 @@ export interface ServerOptions {
  * The server of a manager, in the process that it was made in: what `BaseManager.getServer` gives. Stands for the `Server` object of
  * Python's `BaseManager.get_server`.
  */
-export class Server implements Home, AsyncDisposable {
-  /** The name by which proxies know it. @internal */
+export interface Server extends AsyncDisposable {
+  /** Where clients connect to. */
+  readonly address: ManagerAddress;
+  /** Serves until the server is shut down: by the manager that started it, or by {@linkcode Server.shutdown}. */
+  serveForever(): Promise<void>;
+  /** Ends the server: its clients' calls reject, its objects are freed. */
+  shutdown(): Promise<void>;
+  /** The same as {@linkcode Server.shutdown}. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** See the head of this file. */
+export class ObjectServer implements Server, Home {
+  /** The name by which proxies know it. */
   readonly id: string;
-  /** What it can make. @internal */
+  /** What it can make. */
   readonly registry: Registry;
   readonly #address: ManagerAddress;
   readonly #desk: Desk | undefined;
@@ -396,12 +407,12 @@ export class Server implements Home, AsyncDisposable {
     settle(id, this);
   }
 
-  /** Begins to listen. @internal */
-  static async open(options: ServerOptions): Promise<Server> {
+  /** Begins to listen. */
+  static async open(options: ServerOptions): Promise<ObjectServer> {
     const listener = listenAt(options.address);
     try {
       const id = crypto.randomUUID();
-      return new Server(options, listener, id, await passOf(options.authkey, id));
+      return new ObjectServer(options, listener, id, await passOf(options.authkey, id));
     } catch (error) {
       listener.close();
       throw error;
@@ -448,7 +459,7 @@ export class Server implements Home, AsyncDisposable {
 
   // ---- Calls -------------------------------------------------------------------------------------------------------------------------
 
-  /** Calls the server itself. @internal */
+  /** Calls the server itself. */
   serve(name: string, args: unknown[], caller: Caller, full: boolean): unknown {
     if (!full) {
       throw new RemoteError(
@@ -499,7 +510,7 @@ export class Server implements Home, AsyncDisposable {
     return new Entry(this, ++this.#lastObject, typeid, bare(object));
   }
 
-  /** Calls a method of an object. @internal */
+  /** Calls a method of an object. */
   perform(entry: Entry, name: string, args: unknown[], caller: Caller): unknown {
     const { object } = entry.referent;
     if (name === "#getvalue") return entry.kind.copy(object);
@@ -537,24 +548,24 @@ export class Server implements Home, AsyncDisposable {
 
   // ---- References --------------------------------------------------------------------------------------------------------------------
 
-  /** One reference more. @internal */
+  /** One reference more. */
   keep(entry: Entry): void {
     entry.references++;
     this.#entries.set(entry.object, entry);
   }
 
-  /** So many references less. @internal */
+  /** So many references less. */
   free(entry: Entry, count: number): void {
     entry.references -= count;
     if (entry.references === 0) this.#entries.delete(entry.object);
   }
 
-  /** The object of that number; `ticket`: a reference to it was on its way here. @internal */
+  /** The object of that number; `ticket`: a reference to it was on its way here. */
   resident(object: number, ticket: string | undefined): Hold | undefined {
     return ticket === undefined ? this.#entries.get(object) : this.redeem(object, ticket);
   }
 
-  /** What a resident becomes on its way. @internal */
+  /** What a resident becomes on its way. */
   travelOf(entry: Entry): Travel {
     const { token } = entry;
     const to = destinationNow();
@@ -567,7 +578,7 @@ export class Server implements Home, AsyncDisposable {
     return { token, way: { address: this.#address, ticket, pass } };
   }
 
-  /** A reference is on its way. @internal */
+  /** A reference is on its way. */
   announce(entry: Entry, ticket: string, sender: object): void {
     if (this.#early.delete(ticket)) return;
     this.keep(entry);
@@ -576,7 +587,7 @@ export class Server implements Home, AsyncDisposable {
 
   /**
    * A reference has arrived. It may come before it was announced, for that comes another way; then the sender still has his own, and the
-   * object is there. Or for a second time, when what carried it was decoded twice. @internal
+   * object is there. Or for a second time, when what carried it was decoded twice.
    */
   redeem(object: number, ticket: string): Entry | undefined {
     const transit = this.#transits.get(ticket);
@@ -591,7 +602,7 @@ export class Server implements Home, AsyncDisposable {
     return transit.entry;
   }
 
-  /** A client has ended. @internal */
+  /** A client has ended. */
   left(session: Session): void {
     this.#sessions.delete(session);
     const tickets = [...this.#transits]
@@ -607,11 +618,4 @@ export class Server implements Home, AsyncDisposable {
     Deno.unrefTimer(grace);
     this.#graces.add(grace);
   }
-}
-
-/** For messages: nothing has been started. */
-export function notStarted(act: string): ProcessError {
-  return new ProcessError(
-    `Cannot ${act}: the manager has not been started; await start() or connect() first`,
-  );
 }

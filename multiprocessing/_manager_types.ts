@@ -11,16 +11,6 @@ import type { DictProxy, ListProxy, QueueProxy, SetProxy } from "./_proxy_types.
 
 export type { Maker };
 
-// deno-lint-ignore no-explicit-any -- any function at all
-type AnyMethod = (...args: any[]) => any;
-
-/** The names of the public methods of `T`. */
-type MethodNames<T> = {
-  [K in keyof T]: K extends string
-    ? (K extends `_${string}` ? never : T[K] extends AnyMethod ? K : never)
-    : never;
-}[keyof T];
-
 /**
  * The proxy of an object of a class: its public methods, asynchronous.
  *
@@ -29,9 +19,12 @@ type MethodNames<T> = {
 export type Proxied<T> =
   & BaseProxy
   & {
-    [K in Exclude<MethodNames<T>, keyof BaseProxy>]: T[K] extends (...args: infer A) => infer R
-      ? (...args: A) => Promise<Awaited<R>>
-      : never;
+    [
+      K in keyof T as K extends string ? K extends `_${string}` | keyof BaseProxy ? never
+        : T[K] extends (...args: never[]) => unknown ? K
+        : never
+        : never
+    ]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : never;
   };
 
 /**

@@ -12,7 +12,8 @@ import { processAuthkey } from "./_manager_authkey.ts";
 
 /** What a proxy is made with. Only this package makes one. */
 export interface ProxyParts {
-  readonly hold: Hold;
+  /** Its way to the object. */
+  readonly hold: object;
 }
 
 /** Gives references back that nobody has let go by hand. */
@@ -59,7 +60,7 @@ export class BaseProxy implements Disposable {
 
   /** Proxies are made by managers; a subclass for `proxytype` has no constructor of its own, or passes its argument on. */
   constructor(parts: ProxyParts) {
-    const hold = parts?.hold;
+    const hold = parts?.hold as Hold | undefined;
     if (typeof hold?.take !== "function") {
       throw new TypeError(
         `Cannot make a ${new.target.name}: proxies are made by the methods of a manager`,

@@ -33,8 +33,8 @@ export {
   type RegisterOptions,
   type StartOptions,
 } from "./_manager_base.ts";
-export type { ManagerAddress, Token } from "./_manager_hold.ts";
-export { RemoteError, Server } from "./_manager_server.ts";
+export type { ManagerAddress } from "./_manager_hold.ts";
+export { RemoteError, type Server } from "./_manager_server.ts";
 export { SharedMemoryManager } from "./_manager_shared.ts";
 export {
   type ArrayType,

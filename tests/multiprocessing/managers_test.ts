@@ -9,7 +9,7 @@ import { Process } from "@batteries/concurrent/multiprocessing";
 import {
   type BaseProxy,
   DictProxy,
-  ListProxy,
+  type ListProxy,
   QueueProxy,
   SyncManager,
 } from "@batteries/concurrent/multiprocessing/managers";
