@@ -7,9 +7,10 @@ import { Queue } from "../queue/mod.ts";
 import { Barrier, BoundedSemaphore, Event, Lock, Semaphore } from "../threading/mod.ts";
 import { bare, Box, entriesOf, Fields, makeArray } from "./_manager_containers.ts";
 import type { Maker, Registry, TypeEntry } from "./_manager_registry.ts";
+import type { PoolOptions } from "./pool.ts";
 import { ClientCondition, ClientRLock } from "./_manager_rlock.ts";
 // The classes of their proxies.
-import "./_proxy_types.ts";
+import "./_proxy_pool.ts";
 
 const makers: Readonly<Record<string, Maker | undefined>> = {
   Barrier,
@@ -27,8 +28,21 @@ const makers: Readonly<Record<string, Maker | undefined>> = {
   dict: (source?: unknown) => new Map(entriesOf(source, "make a dict")),
   list: (source?: unknown) => [...bare(source ?? []) as Iterable<unknown>],
   set: (source?: unknown) => new Set(bare(source ?? []) as Iterable<unknown>),
+  // Pools are loaded when there is one.
+  Pool: async (options?: PoolOptions) => (await import("./_manager_pools.ts")).makePool(options),
   // What methods give, by `methodToTypeid`.
   Iterator: undefined,
+  AsyncResult: undefined,
+};
+
+const results: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  Pool: {
+    applyAsync: "AsyncResult",
+    mapAsync: "AsyncResult",
+    starmapAsync: "AsyncResult",
+    imap: "Iterator",
+    imapUnordered: "Iterator",
+  },
 };
 
 /** See the head of this file. */
@@ -36,7 +50,7 @@ export const ownTypes: ReadonlyMap<string, TypeEntry> = new Map(
   Object.entries(makers).map(([name, callable]) => [name, {
     callable,
     exposed: undefined,
-    methodToTypeid: undefined,
+    methodToTypeid: results[name],
     proxytype: undefined,
   }]),
 );

@@ -26,6 +26,8 @@ import type {
   ValueProxy,
 } from "./_proxy_types.ts";
 import { sendable } from "./_proxy_types.ts";
+import type { PoolProxy } from "./_proxy_pool.ts";
+import type { PoolOptions } from "./pool.ts";
 
 /** The types of the items of an `Array`: a code as of Python's `array`, or a typed array of that kind. */
 export type ArrayType = NumberCode | BigIntCode | NumberArrayClass | BigIntArrayClass;
@@ -125,6 +127,10 @@ export class SyncManager<Types extends object = Record<never, never>> extends Ba
   /** Makes a namespace, with these fields. */
   Namespace(fields?: Readonly<Record<string, unknown>>): Promise<NamespaceProxy> {
     return this.create("Namespace", ...fields === undefined ? [] : [fields]);
+  }
+  /** Makes a pool of processes, which are children of the server. */
+  Pool(options?: number | Omit<PoolOptions, "context">): Promise<PoolProxy> {
+    return this.create("Pool", ...options === undefined ? [] : [options]);
   }
   /** Makes a queue for `maxsize` items; 0 or less: any number. */
   // deno-lint-ignore no-explicit-any -- without a type, anything

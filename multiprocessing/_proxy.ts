@@ -75,7 +75,7 @@ export class BaseProxy implements Disposable {
     register(BaseProxy, {
       name: "multiprocessing.Proxy",
       // With it come the proxy classes of all kinds.
-      module: new URL("./_proxy_types.ts", import.meta.url).href,
+      module: new URL("./_proxy_pool.ts", import.meta.url).href,
       spans: "processes",
       reduce: (proxy) => proxy.#held("send").travel(),
       revive: (parts) => arrived(parts as Travel),

@@ -23,7 +23,7 @@ export type DictSource<K, V> =
 export type ItemSource<T> = Iterable<T> | ListProxy<T> | SetProxy<T>;
 
 /** Makes a call that may wait: checks the options, and sends the signal as what it is. */
-function waiting(
+export function waiting(
   proxy: BaseProxy,
   name: string,
   args: readonly unknown[],

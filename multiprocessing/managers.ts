@@ -56,6 +56,7 @@ export type {
   Registered,
 } from "./_manager_types.ts";
 export { AutoProxy, BaseProxy, type ProxyParts } from "./_proxy.ts";
+export { AsyncResultProxy, PoolProxy } from "./_proxy_pool.ts";
 export {
   AcquirerProxy,
   ArrayProxy,
