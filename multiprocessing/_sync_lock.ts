@@ -117,8 +117,9 @@ export class Lock {
    * @throws {Deno.errors.NotCapable} Without `--allow-ffi`.
    */
   acquireSync(options?: AcquireOptions): boolean {
+    if (options === undefined && this.#port.grab()) return true;
     const limit = options === undefined ? FOREVER : limitOf(options, "Lock.acquireSync");
-    if (this.#port.grab()) return true;
+    if (options !== undefined && this.#port.grab()) return true;
     return this.#conclude(this.#port.acquireSync(limit), limit);
   }
 

@@ -24,10 +24,12 @@ class ArenaSeat implements Seat, Ground {
   readonly words: Int32Array;
   readonly at = 0;
   readonly sleeps = true;
+  readonly #arena: Place["arena"];
   readonly #served: number;
 
   constructor(place: Place, served = 0) {
     this.place = place;
+    this.#arena = place.arena;
     this.words = place.words;
     this.#served = served << NUMBER_SHIFT;
     useKernel(kernel ??= makeKernel());
@@ -38,11 +40,11 @@ class ArenaSeat implements Seat, Ground {
   }
 
   get me(): number {
-    return this.place.arena.identity | this.#served;
+    return this.#arena.identity | this.#served;
   }
 
   isGone(who: number): boolean {
-    return who === NOBODY || this.place.arena.isGone(who & IDENTITY);
+    return who === NOBODY || this.#arena.isGone(who & IDENTITY);
   }
 
   address(index: number): number {
@@ -50,11 +52,11 @@ class ArenaSeat implements Seat, Ground {
   }
 
   sleep(index: number, seen: number, ms: number): void {
-    this.place.arena.system.wait(this.place.address(index), seen, ms);
+    this.#arena.system.wait(this.place.address(index), seen, ms);
   }
 
   wake(index: number, count: number): void {
-    this.place.arena.system.wake(this.place.address(index), count);
+    this.#arena.system.wake(this.place.address(index), count);
   }
 
   serving(number: number): ArenaSeat {
