@@ -7,12 +7,20 @@
  *
  * @module
  */
-import { decode, decodeSync, encode, type Limit } from "../threading/_core/mod.ts";
+import {
+  decode,
+  decodeSync,
+  encode,
+  isMain,
+  type Limit,
+  limitOf,
+  type WaitOptions,
+} from "../threading/_core/mod.ts";
 import { hasPlatform, platform } from "../threading/_core/platform/mod.ts";
 import { Empty, Full } from "../queue/mod.ts";
 import { Far, QueueService, type Sent } from "./_queue_far.ts";
 import { makeNear, type Near, reduceNear, reviveNear } from "./_queue_memory.ts";
-import type { Later } from "./_queue_store.ts";
+import { type Later, NONE } from "./_queue_store.ts";
 import { cameHome, type Offer, offer, redeem } from "./_tree.ts";
 
 /** The function of this library that the user called: stacks in errors begin above it. */
@@ -59,54 +67,73 @@ export class Core<T> {
     };
   }
 
-  async put(item: T, limit: Limit, door: Door): Promise<void> {
-    const bytes = this.#encode(item, "put", door);
+  async put(item: T, options: WaitOptions | undefined, what: string, door: Door): Promise<void> {
+    const limit = limitOf(options, what);
+    this.#mustBeOpen("put");
+    this.#used = true;
     const { near, far } = this.#back;
-    const put = near === undefined ? far.put(bytes, limit) : near.store.put(bytes, limit);
+    let put: Later<boolean>;
+    if (near === undefined) put = far.put(this.#encode(item, door), limit);
+    else if (isBytes(item)) put = near.store.put(item, limit, bytesHead());
+    else put = near.store.put(this.#encode(item, door), limit);
     if (put !== true && !await put) throw this.#full();
   }
 
-  putSync(item: T, limit: Limit, door: Door): void {
+  putSync(item: T, options: WaitOptions | undefined, what: string, door: Door): void {
+    const limit = limitOf(options, what);
     const store = this.#waitable("putSync");
-    if (!store.putSync(this.#encode(item, "putSync", door), limit)) throw this.#full();
+    this.#mustBeOpen("putSync");
+    this.#used = true;
+    const put = isBytes(item)
+      ? store.putSync(item, limit, bytesHead())
+      : store.putSync(this.#encode(item, door), limit);
+    if (!put) throw this.#full();
   }
 
   putNowait(item: T, door: Door): void {
+    this.#mustBeOpen("putNowait");
+    this.#used = true;
     const { near, far } = this.#back;
     if (far !== undefined) {
       if (this.maxsize !== 0) throw this.#cannot("putNowait");
-      return far.add(this.#encode(item, "putNowait", door));
+      return far.add(this.#encode(item, door));
     }
     if (near.store.full) throw this.#full();
-    if (!near.store.tryPut(this.#encode(item, "putNowait", door))) throw this.#full();
+    if (!near.store.tryPut(this.#encode(item, door))) throw this.#full();
   }
 
-  async get(limit: Limit): Promise<T> {
+  async get(options: WaitOptions | undefined, what: string): Promise<T> {
+    const limit = limitOf(options, what);
     this.#mustBeOpen("get");
     const { near, far } = this.#back;
-    let bytes: Later<Uint8Array | undefined> = near === undefined
-      ? far.get(limit)
-      : near.store.get(limit);
-    if (bytes instanceof Promise) bytes = await bytes;
+    if (near !== undefined) {
+      // Decoding reads the bytes before it returns its promise.
+      const item = near.store.get(limit, decode);
+      const value = item instanceof Promise ? await item : item;
+      if (value === NONE) throw this.#empty();
+      return value as T;
+    }
+    const bytes = await far.get(limit);
     if (bytes === undefined) throw this.#empty();
     return await decode(bytes) as T;
   }
 
-  getSync(limit: Limit): T {
+  getSync(options: WaitOptions | undefined, what: string): T {
+    const limit = limitOf(options, what);
     const store = this.#waitable("getSync");
     this.#mustBeOpen("getSync");
-    const bytes = store.getSync(limit);
-    if (bytes === undefined) throw this.#empty();
-    return decodeSync(bytes) as T;
+    const item = store.getSync(limit, decodeSync);
+    if (item === NONE) throw this.#empty();
+    return item as T;
   }
 
   getNowait(): T {
     this.#mustBeOpen("getNowait");
     const { near } = this.#back;
     if (near === undefined) throw this.#cannot("getNowait");
-    const bytes = near.store.tryGet();
-    if (bytes === undefined) throw this.#empty();
-    return decodeSync(bytes) as T;
+    const item = near.store.tryGet(decodeSync);
+    if (item === NONE) throw this.#empty();
+    return item as T;
   }
 
   qsize(): number {
@@ -164,9 +191,7 @@ export class Core<T> {
     this.#back.far?.leave();
   }
 
-  #encode(item: T, method: string, door: Door): Uint8Array<ArrayBuffer> {
-    this.#mustBeOpen(method);
-    this.#used = true;
+  #encode(item: T, door: Door): Uint8Array<ArrayBuffer> {
     return encode(item, `put into a ${this.#kind}`, door, { root: "item" });
   }
 
@@ -205,15 +230,33 @@ export class Core<T> {
   }
 }
 
+/** From so many bytes on, making the copy that `encode` would make costs more than asking whether it is needed. */
+const MANY = 16 * 1024;
+
+/** Whether an item is plain bytes and many of them: what `encode` makes of those is {@linkcode bytesHead} and they themselves. */
+function isBytes(item: unknown): item is Uint8Array {
+  if (!ArrayBuffer.isView(item) || item.byteLength < MANY) return false;
+  const { buffer } = item;
+  return Object.getPrototypeOf(item) === Uint8Array.prototype && buffer instanceof ArrayBuffer &&
+    !buffer.resizable;
+}
+
+let head: Uint8Array | undefined;
+
+function bytesHead(): Uint8Array {
+  return head ??= encode(new Uint8Array(), "put into a queue", bytesHead);
+}
+
 function revive(kind: string, { handle, ...sent }: Sent): Back {
+  if (sent.place !== undefined && hasPlatform()) {
+    try {
+      return { near: reviveNear(sent.place, `receive a ${kind}`) };
+    } finally {
+      // The words are held now, or nobody has them any more. A thread cannot reach the server: it goes on serving, until it ends.
+      if (isMain()) redeem(handle).let();
+    }
+  }
   const home = cameHome(handle);
   if (home instanceof QueueService && home.key === sent.key) return { near: home.near };
-  const remote = redeem(handle);
-  if (sent.place === undefined || !hasPlatform()) return { far: new Far(remote, sent) };
-  try {
-    return { near: reviveNear(sent.place, `receive a ${kind}`) };
-  } finally {
-    // The words are held now, or nobody has them any more.
-    remote.let();
-  }
+  return { far: new Far(redeem(handle), sent) };
 }

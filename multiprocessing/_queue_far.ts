@@ -16,7 +16,7 @@
 import type { PlaceHandle } from "./_arena.ts";
 import { type Limit, ONCE, timerUntil } from "../threading/_core/mod.ts";
 import type { Near } from "./_queue_memory.ts";
-import type { Later, Store } from "./_queue_store.ts";
+import { type Later, NONE, type Store } from "./_queue_store.ts";
 import { endings } from "./_self.ts";
 import type { Address, Handle, Remote, Service } from "./_tree.ts";
 
@@ -94,9 +94,9 @@ export class QueueService implements Service {
     waits: boolean,
     signal: AbortSignal,
   ): Promise<Uint8Array | undefined> {
-    const get = (limit: Limit) => this.store.get(limit);
-    const item = await this.#wait(from, ticket, waits, signal, get, undefined);
-    if (item === undefined) return undefined;
+    const get = (limit: Limit) => this.store.get(limit, (bytes) => bytes.slice());
+    const item = await this.#wait(from, ticket, waits, signal, get, NONE);
+    if (item === NONE) return undefined;
     if (signal.aborted) {
       this.store.tryPut(item, true);
       return undefined;
@@ -120,7 +120,7 @@ export class QueueService implements Service {
     waits: boolean,
     signal: AbortSignal,
     act: (limit: Limit) => Later<R>,
-    none: R,
+    none: NoInfer<R>,
   ): Promise<R> {
     if (!waits) return await act(ONCE);
     const key = `${from} ${ticket}`;

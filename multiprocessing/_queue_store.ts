@@ -30,7 +30,7 @@
  *
  * @module
  */
-import { FOREVER, type Limit, ONCE } from "../threading/_core/mod.ts";
+import { FOREVER, type Limit, now, ONCE } from "../threading/_core/mod.ts";
 import { Ring, RING_WORDS, type RingMemory } from "./_ring.ts";
 import * as mutex from "./_sync_mutex.ts";
 import { ABORTED, add, ALL, LATE, load, type Seat, sleep, type Slow } from "./_sync_steps.ts";
@@ -50,6 +50,19 @@ export const QUEUE_WORDS = RING_WORDS;
 
 /** A result that may take its time. */
 export type Later<T> = T | Promise<T>;
+
+/** There was no item, and none came in time. */
+export const NONE: unique symbol = Symbol("none");
+
+/** What is made of the bytes of an item, before it returns: their memory is used again. */
+export type Open<R> = (bytes: Uint8Array<ArrayBuffer>) => R;
+
+/**
+ * A queue without a size takes everything, but who fills it faster than others empty it pays for new memory all the time. So, where the
+ * ring would become larger than is kept, a `put` waits until there is room, for as long as somebody takes something out every so many
+ * milliseconds.
+ */
+const PATIENCE = 2;
 
 /** See the head of this file. */
 export class Store {
@@ -80,13 +93,13 @@ export class Store {
     return this.maxsize !== 0 && this.ring.size >= this.maxsize;
   }
 
-  /** Puts an item in if there is room; with `back`, as the first, whether there is room or not. */
-  tryPut(item: Uint8Array, back = false): boolean {
+  /** Puts an item in if there is room; with `back`, as the first, whether there is room or not. `head` is its beginning, if any. */
+  tryPut(item: Uint8Array, back = false, head?: Uint8Array): boolean {
     if (!back && this.full) return false;
     this.#take();
     try {
       if (!back && this.full) return false;
-      this.ring.push(item, back);
+      this.ring.push(item, back, head);
     } finally {
       this.#give();
     }
@@ -94,9 +107,9 @@ export class Store {
     return true;
   }
 
-  /** Takes the first item out, if there is one. */
-  tryGet(): Uint8Array<ArrayBuffer> | undefined {
-    if (this.ring.size === 0) return undefined;
+  /** Takes the first item out, if there is one, and gives what `open` makes of it, at once and without the lock. */
+  tryGet<R>(open: Open<R>): R | typeof NONE {
+    if (this.ring.size === 0) return NONE;
     this.#take();
     let item: Uint8Array<ArrayBuffer> | undefined;
     try {
@@ -104,41 +117,50 @@ export class Store {
     } finally {
       this.#give();
     }
-    if (item !== undefined && this.maxsize !== 0) this.#tell(PUTTERS, ROOM, 1);
-    return item;
+    if (item === undefined) return NONE;
+    this.#tell(PUTTERS, ROOM, 1);
+    return open(item);
   }
 
   /** Waits for room and puts; `false` when time ran out. */
-  put(item: Uint8Array, limit: Limit): Later<boolean> {
-    if (!this.#isAwaited(ROOM, limit) && this.tryPut(item)) return true;
+  put(item: Uint8Array, limit: Limit, head?: Uint8Array): Later<boolean> {
+    const length = item.length + (head?.length ?? 0);
+    const inLine = this.#isAwaited(ROOM, limit);
+    if (!inLine && this.#takes(length, limit) && this.tryPut(item, false, head)) return true;
     if (limit.deadline === -Infinity) return false;
-    return runAsync(this.putting(item, limit), { seat: this.seat, at: ROOM, limit });
+    // From here on the caller may change it.
+    const bytes = head === undefined ? item : joined(head, item);
+    return runAsync(this.putting(bytes, limit), { seat: this.seat, at: ROOM, limit });
   }
 
   /** As {@linkcode Store.put}, blocking the calling thread. */
-  putSync(item: Uint8Array, limit: Limit): boolean {
-    if (this.tryPut(item)) return true;
+  putSync(item: Uint8Array, limit: Limit, head?: Uint8Array): boolean {
+    const length = item.length + (head?.length ?? 0);
+    if (this.#takes(length, limit) && this.tryPut(item, false, head)) return true;
     if (limit.deadline === -Infinity) return false;
-    if (this.#linger(() => !this.full) && this.tryPut(item)) return true;
-    return runSync(this.putting(item, limit));
+    if (this.#linger(() => !this.full && this.#takes(length, limit))) {
+      if (this.tryPut(item, false, head)) return true;
+    }
+    return runSync(this.putting(item, limit, head));
   }
 
-  /** Waits for an item and takes it; `undefined` when time ran out. */
-  get(limit: Limit): Later<Uint8Array<ArrayBuffer> | undefined> {
+  /** Waits for an item and takes it; {@linkcode NONE} when time ran out. See {@linkcode Store.tryGet}. */
+  get<R>(limit: Limit, open: Open<R>): Later<R | typeof NONE> {
     if (!this.#isAwaited(ITEMS, limit)) {
-      const item = this.tryGet();
-      if (item !== undefined) return item;
+      let item = this.tryGet(open);
+      if (item !== NONE || limit.deadline === -Infinity) return item;
+      if (this.#linger(() => this.ring.size > 0)) item = this.tryGet(open);
+      if (item !== NONE) return item;
     }
-    if (limit.deadline === -Infinity) return undefined;
-    return runAsync(this.getting(limit), { seat: this.seat, at: ITEMS, limit });
+    return runAsync(this.getting(limit, open), { seat: this.seat, at: ITEMS, limit });
   }
 
   /** As {@linkcode Store.get}, blocking the calling thread. */
-  getSync(limit: Limit): Uint8Array<ArrayBuffer> | undefined {
-    let item = this.tryGet();
-    if (item !== undefined || limit.deadline === -Infinity) return item;
-    if (this.#linger(() => this.ring.size > 0)) item = this.tryGet();
-    return item ?? runSync(this.getting(limit));
+  getSync<R>(limit: Limit, open: Open<R>): R | typeof NONE {
+    let item = this.tryGet(open);
+    if (item !== NONE || limit.deadline === -Infinity) return item;
+    if (this.#linger(() => this.ring.size > 0)) item = this.tryGet(open);
+    return item !== NONE ? item : runSync(this.getting(limit, open));
   }
 
   /** One item is done; `false` when none was left to be done. */
@@ -166,14 +188,27 @@ export class Store {
   }
 
   /** {@linkcode Store.put} as an algorithm. */
-  *putting(item: Uint8Array, limit: Limit): Slow<boolean> {
-    const put = yield* this.#waiting(PUTTERS, ROOM, limit, () => this.tryPut(item) || undefined);
-    return put === true;
+  *putting(item: Uint8Array, limit: Limit, head?: Uint8Array): Slow<boolean> {
+    const length = item.length + (head?.length ?? 0);
+    for (;;) {
+      const before = this.ring.head;
+      // The ring may grow, but not while somebody is making room in it.
+      const patience = { deadline: now() + PATIENCE, signal: limit.signal };
+      const eager = this.full || patience.deadline > limit.deadline;
+      const put = () =>
+        (eager || this.#takes(length, limit)) && this.tryPut(item, false, head) ? true : NONE;
+      if ((yield* this.#waiting(PUTTERS, ROOM, eager ? limit : patience, put)) === true) {
+        return true;
+      }
+      if (eager) return false;
+      if (this.ring.head !== before) continue;
+      if (this.tryPut(item, false, head)) return true;
+    }
   }
 
   /** {@linkcode Store.get} as an algorithm. */
-  *getting(limit: Limit): Slow<Uint8Array<ArrayBuffer> | undefined> {
-    return yield* this.#waiting(GETTERS, ITEMS, limit, () => this.tryGet());
+  *getting<R>(limit: Limit, open: Open<R>): Slow<R | typeof NONE> {
+    return yield* this.#waiting(GETTERS, ITEMS, limit, () => this.tryGet(open));
   }
 
   /** {@linkcode Store.join} as an algorithm. */
@@ -181,8 +216,9 @@ export class Store {
     const { ring } = this;
     const zeros = ring.zeros;
     // They may have been done for a moment only: a put that came right after does not hold back who has waited before it.
-    const done = () => ring.unfinished === 0 || ring.zeros !== zeros || undefined;
-    return done() ?? (yield* this.#waiting(JOINERS, DONE, limit, done)) === true;
+    const done = () => ring.unfinished === 0 || ring.zeros !== zeros || NONE;
+    if (done() === true) return true;
+    return (yield* this.#waiting(JOINERS, DONE, limit, done)) === true;
   }
 
   /** Step 1 of the head of this file, until `attempt` gives something. */
@@ -190,24 +226,29 @@ export class Store {
     counter: number,
     word: number,
     limit: Limit,
-    attempt: () => R | undefined,
-  ): Slow<R | undefined> {
+    attempt: () => R | typeof NONE,
+  ): Slow<R | typeof NONE> {
     const { seat } = this;
     yield add(seat, counter, 1);
-    let result: R | undefined;
+    let result: R | typeof NONE = NONE;
     try {
       for (;;) {
         const seen = yield load(seat, word);
         result = attempt();
-        if (result !== undefined) return result;
+        if (result !== NONE) return result;
         const why = yield sleep(seat, word, seen, limit);
         if (why === ABORTED) throw limit.signal!.reason;
-        if (why === LATE) return undefined;
+        if (why === LATE) return NONE;
       }
     } finally {
       yield add(seat, counter, -1);
-      if (result === undefined) this.#passOn(word);
+      if (result === NONE) this.#passOn(word);
     }
+  }
+
+  /** Whether an item of that length may be put now. It always may by who cannot wait. */
+  #takes(length: number, limit: Limit): boolean {
+    return limit.deadline === -Infinity || !this.seat.ground.sleeps || this.ring.hasRoom(length);
   }
 
   /** The caller leaves without anything: the wake-up that may have been for it goes to the next. */
@@ -268,3 +309,10 @@ export class Store {
 
 /** How often {@linkcode Store} looks: some microseconds in all. */
 const LOOKS = 64;
+
+function joined(head: Uint8Array, item: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(head.length + item.length);
+  bytes.set(head);
+  bytes.set(item, head.length);
+  return bytes;
+}

@@ -112,9 +112,25 @@ export class Ring {
     return this.#look(PAGES) * PAGE;
   }
 
-  /** Puts an item in behind the others; or before them, with `back`, as one that was taken out and comes back. Under the lock. */
-  push(item: Uint8Array, back = false): void {
-    const units = unitsOf(item.length);
+  /** What changes when an item goes. */
+  get head(): number {
+    return this.#look(HEAD);
+  }
+
+  /** Whether an item of that many bytes can be put in without a ring larger than is kept, or it is no use to wait for that. */
+  hasRoom(length: number): boolean {
+    const pages = this.#look(PAGES);
+    if (pages < KEPT_PAGES) return true;
+    const used = this.#look(USED);
+    return used === 0 || used + unitsOf(length) <= pages * UNITS_PER_PAGE;
+  }
+
+  /**
+   * Puts an item in behind the others; or before them, with `back`, as one that was taken out and comes back. `head`, if any, is the
+   * beginning of the item. Under the lock.
+   */
+  push(item: Uint8Array, back = false, head: Uint8Array = NOTHING): void {
+    const units = unitsOf(head.length + item.length);
     let now = this.#now();
     if (this.#words[now + USED] + units > this.#words[now + PAGES] * UNITS_PER_PAGE) {
       this.#grow(now, units);
@@ -123,7 +139,7 @@ export class Ring {
     const next = this.#begin(now);
     const capacity = next[PAGES] * UNITS_PER_PAGE;
     const at = (next[HEAD] + (back ? capacity - units : next[USED])) % capacity;
-    write(this.#memory.reach(next[AT], next[PAGES]), at * UNIT, item);
+    write(this.#memory.reach(next[AT], next[PAGES]), at * UNIT, head, item);
     if (back) next[HEAD] = at;
     else next[UNFINISHED]++;
     next[USED] += units;
@@ -131,7 +147,7 @@ export class Ring {
     this.#commit(now);
   }
 
-  /** Takes the first item out; `undefined` when there is none. Under the lock. */
+  /** Takes the first item out; `undefined` when there is none. Its memory is used again for the next one. Under the lock. */
   pop(): Uint8Array<ArrayBuffer> | undefined {
     const now = this.#now();
     if (this.#words[now + COUNT] === 0) return undefined;
@@ -226,31 +242,58 @@ function unitsOf(length: number): number {
   return Math.ceil((HEADER + length) / UNIT);
 }
 
-/** Writes an item and its length, around the end of the ring if need be. */
-function write(ring: Uint8Array, at: number, item: Uint8Array): void {
-  const { length } = item;
+const NOTHING = new Uint8Array();
+/** Copying so few bytes one by one costs less than asking for it. */
+const FEW = 48;
+
+/** Writes an item, which is two parts, and its length, around the end of the ring if need be. */
+function write(ring: Uint8Array, at: number, head: Uint8Array, item: Uint8Array): void {
+  const length = head.length + item.length;
   ring[at] = length;
   ring[at + 1] = length >>> 8;
   ring[at + 2] = length >>> 16;
   ring[at + 3] = length >>> 24;
   const body = at + HEADER;
-  const room = ring.length - body;
-  if (length <= room) return ring.set(item, body);
-  ring.set(item.subarray(0, room), body);
-  ring.set(item.subarray(room), 0);
+  if (head.length > 0) copyIn(ring, body, head);
+  copyIn(ring, (body + head.length) % ring.length, item);
+}
+
+function copyIn(ring: Uint8Array, at: number, bytes: Uint8Array): void {
+  const { length } = bytes;
+  const room = ring.length - at;
+  if (length > room) {
+    ring.set(bytes.subarray(0, room), at);
+    ring.set(bytes.subarray(room), 0);
+  } else if (length > FEW) {
+    ring.set(bytes, at);
+  } else {
+    for (let i = 0; i < length; i++) ring[at + i] = bytes[i];
+  }
+}
+
+/** Items up to this length are copied into memory that is kept: new memory costs more than the copy. */
+const KEPT_BYTES = 4 * 1024 * 1024;
+let kept = new Uint8Array(1024);
+
+function memoryFor(length: number): Uint8Array<ArrayBuffer> {
+  if (length > KEPT_BYTES) return new Uint8Array(length);
+  if (length > kept.length) kept = new Uint8Array(Math.min(KEPT_BYTES, 2 * length));
+  return kept.subarray(0, length);
 }
 
 /** A copy of the item that begins there. */
 function read(ring: Uint8Array, at: number): Uint8Array<ArrayBuffer> {
   const length = (ring[at] | ring[at + 1] << 8 | ring[at + 2] << 16 | ring[at + 3] << 24) >>> 0;
-  const item = new Uint8Array(length);
+  const item = memoryFor(length);
   const body = at + HEADER;
   const room = ring.length - body;
-  if (length <= room) {
-    item.set(ring.subarray(body, body + length));
-  } else {
+  if (length > room) {
     item.set(ring.subarray(body));
     item.set(ring.subarray(0, length - room), room);
+  } else if (length > FEW) {
+    item.set(ring.subarray(body, body + length));
+  } else {
+    for (let i = 0; i < length; i++) item[i] = ring[body + i];
   }
   return item;
 }

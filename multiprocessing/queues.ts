@@ -3,13 +3,7 @@
  *
  * @module
  */
-import {
-  FOREVER,
-  limitOf,
-  register,
-  TimeoutError,
-  type WaitOptions,
-} from "../threading/_core/mod.ts";
+import { limitOf, register, TimeoutError, type WaitOptions } from "../threading/_core/mod.ts";
 import { Core } from "./_queue_core.ts";
 import type { Sent } from "./_queue_far.ts";
 
@@ -130,8 +124,8 @@ export class Queue<T = unknown> {
    * @throws {Error} When there is no memory for the item. The queue goes on.
    * @throws The signal's reason, when it is aborted.
    */
-  async put(item: T, options?: WaitOptions): Promise<void> {
-    await this.#core.put(item, limitOf(options, "Queue.put"), Queue.prototype.put);
+  put(item: T, options?: WaitOptions): Promise<void> {
+    return this.#core.put(item, options, "Queue.put", Queue.prototype.put);
   }
 
   /**
@@ -158,7 +152,7 @@ export class Queue<T = unknown> {
    * ```
    */
   putSync(item: T, options?: WaitOptions): void {
-    this.#core.putSync(item, limitOf(options, "Queue.putSync"), Queue.prototype.putSync);
+    this.#core.putSync(item, options, "Queue.putSync", Queue.prototype.putSync);
   }
 
   /**
@@ -184,8 +178,8 @@ export class Queue<T = unknown> {
    * @throws {PicklingError} When the item cannot be had here. It is lost, and the queue goes on.
    * @throws The signal's reason, when it is aborted.
    */
-  async get(options?: WaitOptions): Promise<T> {
-    return await this.#core.get(limitOf(options, "Queue.get"));
+  get(options?: WaitOptions): Promise<T> {
+    return this.#core.get(options, "Queue.get");
   }
 
   /**
@@ -199,7 +193,7 @@ export class Queue<T = unknown> {
    * @throws {Deno.errors.NotCapable} Without `--allow-ffi`.
    */
   getSync(options?: WaitOptions): T {
-    return this.#core.getSync(limitOf(options, "Queue.getSync"));
+    return this.#core.getSync(options, "Queue.getSync");
   }
 
   /**
@@ -395,8 +389,8 @@ export class SimpleQueue<T = unknown> {
    * @throws {RangeError} When this process has closed the queue.
    * @throws {PicklingError} When the item cannot travel. The queue goes on.
    */
-  async put(item: T): Promise<void> {
-    await this.#core.put(item, FOREVER, SimpleQueue.prototype.put);
+  put(item: T): Promise<void> {
+    return this.#core.put(item, undefined, "SimpleQueue.put", SimpleQueue.prototype.put);
   }
 
   /**
@@ -408,7 +402,7 @@ export class SimpleQueue<T = unknown> {
    * @throws {Deno.errors.NotCapable} Without `--allow-ffi`.
    */
   putSync(item: T): void {
-    this.#core.putSync(item, FOREVER, SimpleQueue.prototype.putSync);
+    this.#core.putSync(item, undefined, "SimpleQueue.putSync", SimpleQueue.prototype.putSync);
   }
 
   /**
@@ -418,8 +412,8 @@ export class SimpleQueue<T = unknown> {
    * @throws {RangeError} When this process has closed the queue.
    * @throws {PicklingError} When the item cannot be had here. It is lost, and the queue goes on.
    */
-  async get(): Promise<T> {
-    return await this.#core.get(FOREVER);
+  get(): Promise<T> {
+    return this.#core.get(undefined, "SimpleQueue.get");
   }
 
   /**
@@ -431,7 +425,7 @@ export class SimpleQueue<T = unknown> {
    * @throws {Deno.errors.NotCapable} Without `--allow-ffi`.
    */
   getSync(): T {
-    return this.#core.getSync(FOREVER);
+    return this.#core.getSync(undefined, "SimpleQueue.getSync");
   }
 
   /**

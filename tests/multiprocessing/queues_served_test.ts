@@ -90,9 +90,7 @@ Deno.test("Queue: items on their way to a process that ends, go back to the fron
   service.call("took", [2], "/7", signal);
   service.gone("/7");
   const left = [];
-  for (let item = near.store.tryGet(); item !== undefined; item = near.store.tryGet()) {
-    left.push(item[0]);
-  }
+  while (near.store.ring.size > 0) left.push(near.store.tryGet(([first]) => first));
   assertEquals(left, [1, 3, 4]);
 });
 

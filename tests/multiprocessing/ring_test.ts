@@ -40,7 +40,7 @@ function item(length: number, seed: number): Uint8Array {
 
 function drained(ring: Ring): Uint8Array[] {
   const items: Uint8Array[] = [];
-  for (let item = ring.pop(); item !== undefined; item = ring.pop()) items.push(item);
+  for (let item = ring.pop(); item !== undefined; item = ring.pop()) items.push(item.slice());
   return items;
 }
 
@@ -65,6 +65,20 @@ Deno.test("Ring: items of every length around the end of the ring, come out as t
     assertEquals(drained(ring), [item(length, 4), item(5, 5)]);
   }
   assertEquals(ring.capacity, PAGE);
+});
+
+Deno.test("Ring: an item in two parts, comes out as one", () => {
+  const { ring } = made();
+  for (let length = 0; length < 3000; length += 13) {
+    ring.push(item(length, 1), false, item(3, 9));
+    const out = ring.pop()!;
+    assertEquals(out.slice(0, 3), item(3, 9));
+    assertEquals(out.slice(3), item(length, 1));
+    ring.push(item(length, 2));
+    ring.push(item(length, 3), false, item(100, 4));
+    ring.pop();
+    assertEquals(ring.pop()!.slice(100), item(length, 3));
+  }
 });
 
 Deno.test("Ring: random operations, agree with an array", () => {
