@@ -12,8 +12,7 @@ import type { PlaceHandle } from "./_arena.ts";
 import { QUEUE_WORDS, START, Store } from "./_queue_store.ts";
 import { PAGE, type RingMemory } from "./_ring.ts";
 import { type Home, newSeat, reduceSeat, reviveSeat } from "./_sync_seat.ts";
-import { hasPlatform, type Platform } from "../threading/_core/platform/mod.ts";
-import { resize, resizes } from "../threading/_core/platform/resize.ts";
+import { hasPlatform, type Platform, resize, resizes } from "../threading/_core/platform/mod.ts";
 
 /** So many words have an arena to themselves. */
 const WORDS = PAGE / 4;

@@ -17,7 +17,7 @@ const MAY: Record<string, string[]> = {
   "queue": ["threading", "threading/_core"],
   "sched": ["threading", "threading/_core"],
   "subprocess": ["threading", "threading/_core"],
-  "multiprocessing": ["threading", "queue", "subprocess", "threading/_core"],
+  "multiprocessing": ["threading", "queue", "subprocess", "contextvars", "threading/_core"],
   "futures": ["threading", "queue", "multiprocessing", "contextvars", "threading/_core"],
 };
 
@@ -35,6 +35,16 @@ const BACK_DOORS: Record<string, { by: string[]; because: string }> = {
     by: ["futures"],
     because: "tasks start in a copy of their submitter's context, as threads do",
   },
+  "threading/_holdable.ts": {
+    by: ["multiprocessing"],
+    because: "hold() is the same for all locks",
+  },
+  "threading/_core/platform/mod.ts": {
+    by: ["multiprocessing"],
+    because: "what processes share lies in memory of the operating system",
+  },
+  "multiprocessing/_crew.ts": { by: ["futures"], because: "one engine for both kinds of pools" },
+  "multiprocessing/_crew_processes.ts": { by: ["futures"], because: "the same" },
   "queue/_heap.ts": { by: ["sched"], because: "one heap serves both" },
   "threading/_core/clock.ts": { by: ["subprocess"], because: "time-outs without the engine" },
   "threading/_core/leaks.ts": {

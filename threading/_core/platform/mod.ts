@@ -9,6 +9,7 @@ import { openLinux } from "./linux.ts";
 import { forbidden, unsupported } from "./unavailable.ts";
 import { openWindows } from "./windows.ts";
 
+export { resize, resizes } from "./resize.ts";
 export { type Ground, type Mapping, MOST_WORDS, type Platform, type Wanted } from "./contract.ts";
 
 const systems: Partial<Record<typeof Deno.build.os, () => Platform>> = {
