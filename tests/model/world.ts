@@ -30,6 +30,7 @@ import { allocate, makeAgent } from "../../threading/_core/heap.ts";
 import type { Cell } from "../../threading/_core/lot.ts";
 import {
   ABORTED,
+  ANY,
   LOOK,
   Site,
   type Step,
@@ -45,6 +46,7 @@ import {
   A_UNCLAIMED,
   AGENT_WORDS,
   ASYNC,
+  DEATHS,
   Ground,
   HEAP_TOP,
   IDLE,
@@ -121,6 +123,8 @@ export interface Agent {
   answering: boolean;
   /** A drain of its own is queued. */
   soon: boolean;
+  /** How many deaths it knows of. */
+  deaths: number;
   /** It has ended: it does nothing any more. */
   gone: boolean;
 }
@@ -187,6 +191,7 @@ export class World {
       bell: 0,
       answering: false,
       soon: false,
+      deaths: 0,
       gone: false,
     };
     const names = ["park", "bell", "stack", "blocked", "unclaimed", "skipped", "spare", "requests"];
@@ -349,8 +354,21 @@ export class World {
     agent.site.drain();
     if (agent.answering) {
       agent.answering = false;
+      this.#mourn(agent);
       if (agent.site.pending.size === 0) agent.listening = false;
     }
+  }
+
+  /** `Site.#mourn` of park.ts. */
+  #mourn(agent: Agent): void {
+    const deaths = this.#read(DEATHS);
+    if (deaths === agent.deaths) return;
+    agent.deaths = deaths;
+    for (const { wake } of [...agent.site.pending.values()]) wake?.(LOOK);
+  }
+
+  #missesDeath({ a: deaths }: Op): boolean {
+    return deaths !== ANY && this.#read(DEATHS) !== deaths;
   }
 
   #step(strand: Strand): void {
@@ -458,7 +476,7 @@ export class World {
     const { op, agent: { site } } = strand;
     switch (strand.phase) {
       case 1:
-        if (this.#read(op.at + W_STATE) !== WAITING) {
+        if (this.#read(op.at + W_STATE) !== WAITING || this.#missesDeath(op)) {
           this.#tell(strand, "need not sleep");
           this.#advance(strand, LOOK);
         } else strand.phase = 2;
@@ -495,7 +513,7 @@ export class World {
     };
     switch (strand.phase) {
       case 0:
-        if (this.#read(op.at + W_STATE) !== WAITING) {
+        if (this.#read(op.at + W_STATE) !== WAITING || this.#missesDeath(op)) {
           this.#tell(strand, "need not wait");
           strand.ready = true;
           strand.result = LOOK;
@@ -515,6 +533,7 @@ export class World {
         return;
       case 2:
         this.#drain(agent);
+        this.#mourn(agent);
         this.#tell(strand, "drains");
     }
     if (early) expect();

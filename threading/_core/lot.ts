@@ -26,11 +26,12 @@ import {
   TIMED_OUT,
   type Woken,
 } from "./park.ts";
-import { isTaken } from "./section.ts";
+import { TAKEN } from "./section.ts";
 import {
   A_BLOCKED,
   A_SKIPPED,
   A_SPARE,
+  A_STOP,
   A_UNCLAIMED,
   ASYNC,
   DEATHS,
@@ -170,7 +171,7 @@ export function* firstAwake(cell: Cell): Slow<number> {
     if (records[waiter + W_FORM] === SYNC) return waiter;
     const agent = records[waiter + W_AGENT];
     if (agent === asleep) continue;
-    if (isTaken(records, agent)) {
+    if ((yield load(records, agent + A_STOP)) === TAKEN) {
       unlink(cell, waiter);
       continue;
     }

@@ -97,11 +97,6 @@ export function wasKilled(agent: number): boolean {
   return ground !== undefined && agent !== 0 && isDead(ground, agent);
 }
 
-/** Whether an agent is being killed with its waiters in their lots: nothing is to be given to them. */
-export function isTaken(words: Int32Array<SharedArrayBuffer>, agent: number): boolean {
-  return Atomics.load(words, agent + A_STOP) === TAKEN;
-}
-
 /** Whether an agent was killed. */
 export function isDead(words: Int32Array<SharedArrayBuffer>, agent: number): boolean {
   return Atomics.load(words, agent + A_STATUS) === DEAD;

@@ -22,8 +22,8 @@ import {
   unlink,
   unlockLot,
 } from "../lot.ts";
-import { isTaken } from "../section.ts";
-import { A_BLOCKED, SYNC, W_AGENT, W_FORM, W_STATE, WAITING } from "../words.ts";
+import { TAKEN } from "../section.ts";
+import { A_BLOCKED, A_STOP, SYNC, W_AGENT, W_FORM, W_STATE, WAITING } from "../words.ts";
 
 /** Enters the lot. The caller holds the lock; it lets go of it next and then calls {@linkcode wait}. */
 export function* enter(cell: Cell, waiter: number): Slow<void> {
@@ -58,7 +58,7 @@ export function* notify(cell: Cell, count: number): Slow<void> {
     let waiter = first(cell);
     while (waiter !== 0 && chosen.length < count) {
       const next = after(cell, waiter);
-      if (isTaken(records, records[waiter + W_AGENT])) {
+      if ((yield load(records, records[waiter + W_AGENT] + A_STOP)) === TAKEN) {
         unlink(cell, waiter);
         waiter = next;
         continue;

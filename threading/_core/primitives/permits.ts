@@ -36,8 +36,20 @@ import {
   unlockLot,
 } from "../lot.ts";
 import { ANY, type Revocable, tell, type Woken } from "../park.ts";
-import { isDead } from "../section.ts";
-import { A_UNCLAIMED, DEATHS, GRANTED, SYNC, W_AGENT, W_FORM, W_STATE, WAITING } from "../words.ts";
+import { TAKEN } from "../section.ts";
+import {
+  A_STATUS,
+  A_STOP,
+  A_UNCLAIMED,
+  DEAD,
+  DEATHS,
+  GRANTED,
+  SYNC,
+  W_AGENT,
+  W_FORM,
+  W_STATE,
+  WAITING,
+} from "../words.ts";
 
 /** The state word. */
 export const STATE = OWN;
@@ -65,7 +77,7 @@ export function* acquire(cell: Cell, rule: Rule, waiter: number, limit: Limit): 
   // From here on the state is ours: whoever comes finds bit 0 and waits for the lot's lock.
   let seen = yield or(words, at, WAITERS);
   let taken = rule.take(seen, site.agent);
-  if (taken === -1 && first(cell) === 0 && isHeldByDead(cell, rule, seen)) {
+  if (taken === -1 && first(cell) === 0 && (yield* isHeldByDead(cell, rule, seen))) {
     yield store(words, cell.at + DIED, 1);
     seen = rule.give(seen, 1);
     taken = rule.take(seen, site.agent);
@@ -93,9 +105,9 @@ export function* acquire(cell: Cell, rule: Rule, waiter: number, limit: Limit): 
   return settled;
 }
 
-function isHeldByDead(cell: Cell, rule: Rule, state: number): boolean {
+function* isHeldByDead(cell: Cell, rule: Rule, state: number): Slow<boolean> {
   const holder = rule.holder?.(state) ?? 0;
-  return holder !== 0 && isDead(cell.site.ground.words, holder);
+  return holder !== 0 && (yield load(cell.site.ground.words, holder + A_STATUS)) === DEAD;
 }
 
 /** Passes on the permit of a holder that was killed. */
@@ -104,7 +116,7 @@ function* repair(cell: Cell, rule: Rule): Slow<void> {
   const seen = yield load(cell.words, cell.at + STATE);
   let grants: Grant[] = [];
   // Without bit 0 nobody waits any more, and whoever comes next looks for itself.
-  if ((seen & WAITERS) === 1 && isHeldByDead(cell, rule, seen)) {
+  if ((seen & WAITERS) === 1 && (yield* isHeldByDead(cell, rule, seen))) {
     yield store(cell.words, cell.at + DIED, 1);
     grants = yield* distribute(cell, rule, rule.give(seen, 1));
   }
@@ -155,16 +167,44 @@ export function* release(cell: Cell, rule: Rule, count: number): Slow<boolean> {
 /** Hands permits to those who can use them and writes the state word. Under the lock, with bit 0 set. */
 function* distribute(cell: Cell, rule: Rule, state: number): Slow<Grant[]> {
   const records = cell.site.ground.words;
-  const granted: number[] = [];
-  while (rule.take(state, 1) !== -1) {
-    const waiter = yield* firstAwake(cell);
-    if (waiter === 0) break;
-    state = rule.take(state, records[waiter + W_AGENT]);
-    unlink(cell, waiter);
-    granted.push(waiter);
+  let granted: number[] = [];
+  for (;;) {
+    while (rule.take(state, 1) !== -1) {
+      const waiter = yield* firstAwake(cell);
+      if (waiter === 0) break;
+      state = rule.take(state, records[waiter + W_AGENT]);
+      unlink(cell, waiter);
+      granted.push(waiter);
+    }
+    yield store(
+      cell.words,
+      cell.at + STATE,
+      first(cell) === 0 ? state & ~WAITERS : state | WAITERS,
+    );
+    const alive = yield* living(cell, granted);
+    if (alive.length === granted.length) return grant(cell, granted);
+    for (let i = alive.length; i < granted.length; i++) state = rule.give(state, 1);
+    granted = alive;
   }
-  yield store(cell.words, cell.at + STATE, first(cell) === 0 ? state & ~WAITERS : state | WAITERS);
-  return grant(cell, granted);
+}
+
+/**
+ * Those of the waiters whose agents are not being killed.
+ *
+ * The race, with G granting a permit to a waiter of agent M while K kills M: G writes who holds the permit and then looks whether M is
+ * being killed; K says that it is, and then wakes those who wait, who look who holds the permit. So G takes the permit back, or they
+ * do.
+ */
+function* living(cell: Cell, waiters: number[]): Slow<number[]> {
+  const records = cell.site.ground.words;
+  const alive: number[] = [];
+  for (const waiter of waiters) {
+    const stop = records[waiter + W_FORM] === SYNC
+      ? 0 // Asleep in a section: it is not killed before it has left the lot.
+      : yield load(records, records[waiter + W_AGENT] + A_STOP);
+    if (stop !== TAKEN) alive.push(waiter);
+  }
+  return alive;
 }
 
 /** What happens to asynchronous waiters of this primitive when their agent blocks and unblocks. */
