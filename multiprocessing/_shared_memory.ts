@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { register } from "../threading/_core/mod.ts";
+import { opened, register } from "../threading/_core/mod.ts";
 import { type Mapping, type Platform, platform } from "../threading/_core/platform/mod.ts";
 import { forget, newName, sweep, track } from "./_tracker.ts";
 
@@ -27,8 +27,11 @@ interface Parts {
 }
 
 /** Descriptors of those that were collected without having been closed. */
-const collected = new FinalizationRegistry<{ system: Platform; fd: number }>(
-  ({ system, fd }) => system.close(fd),
+const collected = new FinalizationRegistry<{ system: Platform; fd: number; closed: () => void }>(
+  ({ system, fd, closed }) => {
+    system.close(fd);
+    closed();
+  },
 );
 
 /**
@@ -64,6 +67,7 @@ export class SharedMemory implements Disposable {
   readonly #system: Platform;
   readonly #name: string;
   readonly #size: number;
+  readonly #leaves: () => void;
   readonly #fd: number;
   /** The number of its file, if it is created here and tracked. */
   #tracked: number | undefined;
@@ -98,7 +102,8 @@ export class SharedMemory implements Disposable {
       throw error;
     }
     this.#buf = new Uint8Array(this.#mapping.buffer);
-    collected.register(this, { system, fd: made.fd }, this);
+    const closed = this.#leaves = opened(`SharedMemory ${made.name}`, SharedMemory);
+    collected.register(this, { system, fd: made.fd, closed }, this);
   }
 
   static {
@@ -142,6 +147,7 @@ export class SharedMemory implements Disposable {
     this.#mapping.unmap();
     this.#mapping = undefined;
     collected.unregister(this);
+    this.#leaves();
     this.#system.close(this.#fd);
   }
 

@@ -16,6 +16,7 @@ import {
   listThreads,
   locate,
   MAIN_IDENT,
+  opened,
   pack,
   type Parcel,
   PicklingError,
@@ -275,10 +276,12 @@ export class Process<A extends unknown[] = unknown[]> {
     const child = launchChild(this.#plan(parent));
     this.#child = child;
     children.add(this);
+    const ended = opened(`Process ${this.#name} (pid ${child.pid})`, this.start);
     log("DEBUG", `process ${this.#name} has pid ${child.pid}`);
     if (!this.#daemon) child.hold();
     child.ended.then(() => {
       children.delete(this);
+      ended();
       if (!this.#daemon) child.unhold();
     });
   }
