@@ -24,7 +24,10 @@ export interface ThreadPoolExecutorOptions {
   initargs?: unknown[];
   /**
    * The most memory that the JavaScript heap of each thread may take, in MiB, 8 at least. A call that needs more fails with a
-   * {@linkcode MemoryError}. The contents of `ArrayBuffer`s do not count.
+   * {@linkcode MemoryError}, and the others go on.
+   *
+   * The contents of `ArrayBuffer`s do not count. Deno 2.9 tells of the lack only in what a call does before its first `await`; one that
+   * runs out of memory later stands still, and is ended by its `timeout`: give {@linkcode Executor.with} one.
    */
   memoryLimit?: number;
 }

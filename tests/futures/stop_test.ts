@@ -3,16 +3,20 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { MemoryError, ThreadPoolExecutor, TimeoutError } from "@batteries/concurrent/futures";
 import { Event, Lock } from "@batteries/concurrent/threading";
-import { Queue } from "@batteries/concurrent/queue";
+import { PriorityQueue, Queue } from "@batteries/concurrent/queue";
 import {
   block,
   bomb,
+  bombLater,
+  byRank,
   double,
   doubleAfter,
   flood,
   holding,
   idle,
   never,
+  putCompared,
+  type Ranked,
   relay,
   spin,
   stubborn,
@@ -160,6 +164,21 @@ Deno.test("with: queues that a stopped call used, go on without it", async () =>
   }
 });
 
+Deno.test("with: a call that is stopped in a compare function of a queue, leaves the queue to others", async () => {
+  await using executor = new ThreadPoolExecutor(1);
+  const queue = new PriorityQueue<Ranked>(0, { compare: byRank });
+  queue.putNowait({ rank: 1 });
+  const begun = new Event();
+  const controller = new AbortController();
+  const future = executor.with({ signal: controller.signal }).submit(putCompared, queue, begun);
+  await begun.wait();
+  controller.abort();
+  await assertRejects(() => future.result(), DOMException);
+  queue.putNowait({ rank: 0 });
+  assertEquals([await queue.get(), await queue.get()], [{ rank: 0 }, { rank: 1 }]);
+  assert(queue.empty());
+});
+
 Deno.test("with: a signal that is aborted already, fails the call before it starts", async () => {
   await using executor = new ThreadPoolExecutor(1);
   const reason = new Error("before");
@@ -196,6 +215,14 @@ Deno.test("memoryLimit: a call that exceeds it, fails alone with MemoryError", a
   assertEquals(await executor.submit(double, 4), 8);
   gate.set();
   assertEquals(await sibling, 42);
+});
+
+Deno.test("memoryLimit: a call that exceeds it after an await, is ended by its time-out", async () => {
+  await using executor = new ThreadPoolExecutor({ maxWorkers: 1, memoryLimit: 48 });
+  const future = executor.with({ timeout: 1000 }).submit(bombLater);
+  const error = await future.exception();
+  assert(error instanceof TimeoutError || error instanceof MemoryError);
+  assertEquals(await executor.submit(double, 4), 8);
 });
 
 Deno.test("memoryLimit: what is not a number of MiB, is refused", () => {
