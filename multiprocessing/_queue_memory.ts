@@ -12,7 +12,13 @@ import type { PlaceHandle } from "./_arena.ts";
 import { QUEUE_WORDS, START, Store } from "./_queue_store.ts";
 import { PAGE, type RingMemory } from "./_ring.ts";
 import { type Home, newSeat, reduceSeat, reviveSeat } from "./_sync_seat.ts";
-import { hasPlatform, type Platform, resize, resizes } from "../threading/_core/platform/mod.ts";
+import {
+  type Ground,
+  hasPlatform,
+  type Platform,
+  resize,
+  resizes,
+} from "../threading/_core/platform/mod.ts";
 
 /** So many words have an arena to themselves. */
 const WORDS = PAGE / 4;
@@ -40,7 +46,7 @@ class AddedPages implements RingMemory {
 
   reach(at: number, pages: number): Uint8Array {
     if (this.#view.at === at && this.#view.pages === pages) return this.#view.bytes;
-    const { bytes, at: from } = this.#cover(at, pages);
+    const { bytes, ground, at: from } = this.#cover(at, pages);
     this.#view = {
       at,
       pages,
@@ -56,8 +62,8 @@ class AddedPages implements RingMemory {
     const ahead = Math.max(WINDOW, (at + pages) * 8);
     const window = ahead <= MOST ? { at: 0, pages: ahead } : { at, pages };
     const start = (this.#start + window.at) * PAGE;
-    const { memory } = this.#system.ground(this.#fd, window.pages * PAGE, start);
-    return this.#window = { ...window, bytes: new Uint8Array(memory) };
+    const ground = this.#system.ground(this.#fd, window.pages * PAGE, start);
+    return this.#window = { ...window, bytes: bytesAt(ground), ground };
   }
 
   resize(pages: number, before: number): void {
@@ -73,6 +79,17 @@ interface Window {
   readonly at: number;
   readonly pages: number;
   readonly bytes: Uint8Array;
+  /** Keeps the bytes where they are. */
+  readonly ground?: Ground;
+}
+
+/**
+ * The bytes of mapped memory, for whoever keeps its `Ground` as long as them: as those of an `ArrayBuffer`, since JavaScript copies
+ * into and out of a `SharedArrayBuffer` ten times slower. There is nothing to race for: the queue's lock is held.
+ */
+function bytesAt({ memory, address }: Ground): Uint8Array {
+  const pointer = Deno.UnsafePointer.create(BigInt(address))!;
+  return new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, memory.byteLength));
 }
 
 /** Pages that were there from the beginning, behind the words. */

@@ -15,13 +15,18 @@
  * | MAXSIZE | never changes; 0: any number                                                 |
  * | START   | never changes: where in the memory's object the ring's pages begin           |
  *
+ * ITEMS and ROOM have a bit TOLD: somebody was woken, and nobody who waits has looked since. Who finds it set wakes nobody: waking
+ * costs a call of the system, and whoever is woken takes a while to come, in which many an item may be put. Who puts sets it, who waits
+ * clears it.
+ *
  * Guarantees
  * - No wake-up is lost:
- *   1. Who waits counts himself in GETTERS, then reads ITEMS, then looks for an item, then sleeps unless ITEMS has changed.
- *   2. Who puts puts, then looks at GETTERS, then changes ITEMS, then wakes one.
+ *   1. Who waits counts himself in GETTERS, then clears TOLD and reads ITEMS, then looks for an item, then sleeps unless ITEMS has
+ *      changed. Before he leaves, with or without an item, he tells the next one if there are more.
+ *   2. Who puts puts, then looks at GETTERS, then changes ITEMS and sets TOLD, then wakes one. If TOLD was set, somebody is on his way
+ *      to step 1, who will see the item, and tell the next.
  *   Either 2 sees the waiter, who then does not sleep on or is woken; or it looked before 1 counted, and the waiter sees the item.
- *   It is the same with room, and with joining.
- * - Who was woken or saw a change, and gives up all the same, wakes another if there is something to be had.
+ *   It is the same with room. All who join are told at once.
  * - Counts are taken back by who made them. One who was killed leaves his behind: then others are woken where nobody sleeps, at a
  *   microsecond each, and nothing else. What a death takes away of wake-ups, the slices of the sleepers bring back.
  * - Calls of this isolate that wait without blocking are served in the order they came.
@@ -33,7 +38,7 @@
 import { FOREVER, type Limit, now, ONCE } from "../threading/_core/mod.ts";
 import { Ring, RING_WORDS, type RingMemory } from "./_ring.ts";
 import * as mutex from "./_sync_mutex.ts";
-import { ABORTED, add, ALL, LATE, load, type Seat, sleep, type Slow } from "./_sync_steps.ts";
+import { ABORTED, add, ALL, cas, LATE, load, type Seat, sleep, type Slow } from "./_sync_steps.ts";
 import { isAwaited, runAsync, runSync, wakeAll } from "./_sync_waiting.ts";
 
 export const LOCK = 1;
@@ -47,6 +52,11 @@ const MAXSIZE = 8;
 export const START = 9;
 /** How many words a queue has. */
 export const QUEUE_WORDS = RING_WORDS;
+
+/** Bit 0 of ITEMS and ROOM. */
+const TOLD = 1;
+/** What the rest of them counts in. */
+const CHANGE = 2;
 
 /** A result that may take its time. */
 export type Later<T> = T | Promise<T>;
@@ -103,7 +113,7 @@ export class Store {
     } finally {
       this.#give();
     }
-    this.#tell(GETTERS, ITEMS, 1);
+    this.#tell(GETTERS, ITEMS);
     return true;
   }
 
@@ -118,7 +128,7 @@ export class Store {
       this.#give();
     }
     if (item === undefined) return NONE;
-    this.#tell(PUTTERS, ROOM, 1);
+    this.#tell(PUTTERS, ROOM);
     return open(item);
   }
 
@@ -173,7 +183,7 @@ export class Store {
     } finally {
       this.#give();
     }
-    if (all) this.#tell(JOINERS, DONE, ALL);
+    if (all) this.#tellJoiners();
     return true;
   }
 
@@ -230,11 +240,14 @@ export class Store {
   ): Slow<R | typeof NONE> {
     const { seat } = this;
     yield add(seat, counter, 1);
-    let result: R | typeof NONE = NONE;
     try {
       for (;;) {
-        const seen = yield load(seat, word);
-        result = attempt();
+        let seen = yield load(seat, word);
+        while ((seen & TOLD) !== 0) {
+          const was = yield cas(seat, word, seen, seen & ~TOLD);
+          seen = was === seen ? seen & ~TOLD : was;
+        }
+        const result = attempt();
         if (result !== NONE) return result;
         const why = yield sleep(seat, word, seen, limit);
         if (why === ABORTED) throw limit.signal!.reason;
@@ -242,7 +255,7 @@ export class Store {
       }
     } finally {
       yield add(seat, counter, -1);
-      if (result === NONE) this.#passOn(word);
+      this.#passOn(word);
     }
   }
 
@@ -251,18 +264,31 @@ export class Store {
     return limit.deadline === -Infinity || !this.seat.ground.sleeps || this.ring.hasRoom(length);
   }
 
-  /** The caller leaves without anything: the wake-up that may have been for it goes to the next. */
+  /** One who has waited leaves, with or without anything: if there is more, the next one is told. */
   #passOn(word: number): void {
-    if (word === ITEMS && this.ring.size > 0) this.#tell(GETTERS, ITEMS, 1);
-    if (word === ROOM && !this.full) this.#tell(PUTTERS, ROOM, 1);
+    if (word === DONE || (word === ITEMS ? this.ring.size === 0 : this.full)) return;
+    Atomics.and(this.#words, this.#at + word, ~TOLD);
+    this.#tell(word === ITEMS ? GETTERS : PUTTERS, word);
   }
 
   /** Step 2 of the head of this file, after the putting. */
-  #tell(counter: number, word: number, count: number): void {
+  #tell(counter: number, word: number): void {
     const words = this.#words;
+    const at = this.#at + word;
     if (Atomics.load(words, this.#at + counter) <= 0) return;
-    Atomics.add(words, this.#at + word, 1);
-    wakeAll(this.seat, this.#at + word, count);
+    for (;;) {
+      const seen = Atomics.load(words, at);
+      if ((seen & TOLD) !== 0) return;
+      if (Atomics.compareExchange(words, at, seen, seen + CHANGE | TOLD) === seen) break;
+    }
+    wakeAll(this.seat, at, 1);
+  }
+
+  /** All items are done: everybody goes who joins. */
+  #tellJoiners(): void {
+    if (Atomics.load(this.#words, this.#at + JOINERS) <= 0) return;
+    Atomics.add(this.#words, this.#at + DONE, CHANGE);
+    wakeAll(this.seat, this.#at + DONE, ALL);
   }
 
   /** Whether others of this isolate wait without blocking, and the caller may go behind them. */

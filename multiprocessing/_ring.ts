@@ -210,7 +210,10 @@ export class Ring {
   #grow(now: number, units: number): void {
     const next = this.#begin(now);
     const [head, used, at, pages] = [next[HEAD], next[USED], next[AT], next[PAGES]];
-    const wanted = pages + Math.max(pages, Math.ceil(units / UNITS_PER_PAGE));
+    const needed = Math.ceil((used + units) / UNITS_PER_PAGE);
+    let wanted = 2 * pages;
+    while (wanted < needed && wanted < KEPT_PAGES) wanted *= 2;
+    wanted = Math.max(wanted, needed);
     if (wanted > MOST_PAGES) {
       throw new RangeError(
         `Cannot put an item of ${units * UNIT} bytes: the queue holds ${
