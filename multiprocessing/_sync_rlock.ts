@@ -130,11 +130,15 @@ export class RLock {
   async acquire(options?: AcquireOptions): Promise<boolean> {
     const limit = limitOf(options, "RLock.acquire");
     const flow = currentFlow();
-    return this.#again(flow) || await this.#acquire(flow, limit);
+    return this.#enter(flow) || await this.#acquire(flow, limit);
+  }
+
+  /** Reentry, or the free lock, in the turn of the call: tasks of one flow go on in the order in which they acquired. */
+  #enter(flow: number): boolean {
+    return this.#again(flow) || this.#port.grabInTurn() && this.#own(flow);
   }
 
   async #acquire(flow: number, limit: Limit): Promise<boolean> {
-    if (this.#port.grabInTurn()) return this.#own(flow);
     return this.#conclude(await this.#port.acquire(limit), limit) && this.#own(flow);
   }
 
@@ -279,7 +283,7 @@ export class RLock {
 
   /** For conditions: undoes {@linkcode RLock._releaseSave}. @internal */
   async _acquireRestore(flow: number): Promise<void> {
-    if (!this.#again(flow)) await this.#acquire(flow, FOREVER);
+    if (!this.#enter(flow)) await this.#acquire(flow, FOREVER);
     this.#resume(flow);
   }
 

@@ -84,6 +84,7 @@ export function wakeAll(seat: Seat, index: number, count: number): void {
 
 /** Drives an algorithm on the calling thread. */
 export function runSync<R>(slow: Slow<R>): R {
+  tellNow();
   let next = slow.next(0);
   while (!next.done) {
     const step = next.value;
@@ -117,6 +118,7 @@ export interface Line {
  * before it.
  */
 export function runAsync<R>(slow: Slow<R>, line?: Line): R | Promise<R> {
+  tellNow();
   const waiter = new Waiter(slow);
   const waits = line !== undefined && line.limit.deadline !== -Infinity &&
     isAwaited(line.seat, line.at);
@@ -330,6 +332,7 @@ function queueOf(seat: Seat, index: number): Queue {
 
 /** Whether somebody of this isolate waits asynchronously on the word: who comes later goes behind them. */
 export function isAwaited(seat: Seat, at: number): boolean {
+  tellNow();
   return queues.size > 0 && queues.has(seat.ground.address(seat.at + at));
 }
 
@@ -374,11 +377,19 @@ function ring(): void {
 
 /**
  * Tells a waiter how it ended; the last one when the call is over that was made for it, so that nothing is under way any more for a
- * program, or a test, that goes on then.
+ * program, or a test, that goes on then. Not later than the next call of this isolate, though: tasks that take turns without ever
+ * letting the event loop turn would wait for that in vain.
  */
 function whenQuiet(tell: () => void): void {
   if (shared === 0 && listening !== undefined) afterwards.push(tell);
   else tell();
+}
+
+function tellNow(): void {
+  if (afterwards.length === 0) return;
+  const told = afterwards;
+  afterwards = [];
+  for (const tell of told) tell();
 }
 
 /** Before this thread blocks: no wake-up shall go to a call whose answer cannot be read. */
@@ -411,14 +422,13 @@ async function attend(): Promise<void> {
       await waitAny.call(kernel, words, Math.max(1, SLICE_MS / windows));
       listening = undefined;
       rung = false;
-      const told = afterwards;
-      afterwards = [];
-      for (const tell of told) tell();
+      tellNow();
       const slice = now() - sliceBegan >= SLICE_MS;
       if (slice) sliceBegan = now();
       for (const queue of [...queues.values()]) if (queue.seat.ground.sleeps) queue.look(slice);
     }
   } finally {
+    tellNow();
     listening = undefined;
     running = false;
     rung = false;

@@ -12,6 +12,7 @@ import {
 } from "../../multiprocessing/synchronize.ts";
 import { testBarrier } from "../contracts/barrier.ts";
 import { testCondition } from "../contracts/condition.ts";
+import { testConditionFlows } from "../contracts/condition_flows.ts";
 import { testEvent } from "../contracts/event.ts";
 import { testLock } from "../contracts/lock.ts";
 import { testRLock } from "../contracts/rlock.ts";
@@ -25,6 +26,7 @@ testCondition(inThreads, {
   lock: () => new Lock(),
   rlock: () => new RLock(),
 });
+testConditionFlows(inThreads, () => new Condition(), (task) => new Context().run(task));
 testSemaphore(inThreads, "Semaphore", (value) => new Semaphore(value));
 testUnbounded(inThreads, (value) => new Semaphore(value));
 testSemaphore(inThreads, "BoundedSemaphore", (value) => new BoundedSemaphore(value));
