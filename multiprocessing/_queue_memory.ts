@@ -29,7 +29,10 @@ const WINDOW = 16;
 /** As many can be mapped at once. */
 const MOST = 65_536;
 
-/** Pages behind an arena. Views of them never dangle: JavaScript's collector gives them back. */
+/**
+ * Pages behind an arena. JavaScript's collector gives them back, but not while a view is in use: this keeps the memory of the last two
+ * that it gave, and nobody uses more at a time.
+ */
 class AddedPages implements RingMemory {
   readonly #system: Platform;
   readonly #fd: number;
@@ -37,6 +40,7 @@ class AddedPages implements RingMemory {
   readonly #start: number;
   #window: Window = { at: 0, pages: 0, bytes: new Uint8Array() };
   #view: Window = this.#window;
+  #lastView: Window = this.#window;
 
   constructor(system: Platform, fd: number, start: number) {
     this.#system = system;
@@ -47,9 +51,11 @@ class AddedPages implements RingMemory {
   reach(at: number, pages: number): Uint8Array {
     if (this.#view.at === at && this.#view.pages === pages) return this.#view.bytes;
     const { bytes, ground, at: from } = this.#cover(at, pages);
+    this.#lastView = this.#view;
     this.#view = {
       at,
       pages,
+      ground,
       bytes: bytes.subarray((at - from) * PAGE, (at - from + pages) * PAGE),
     };
     return this.#view.bytes;
@@ -70,7 +76,7 @@ class AddedPages implements RingMemory {
     resize(this.#fd, (this.#start + before) * PAGE, (this.#start + pages) * PAGE);
     // When much is given back, so are the addresses.
     if (pages < before && this.#window.pages > WINDOW * 16) {
-      this.#window = this.#view = { at: 0, pages: 0, bytes: new Uint8Array() };
+      this.#window = this.#view = this.#lastView = { at: 0, pages: 0, bytes: new Uint8Array() };
     }
   }
 }

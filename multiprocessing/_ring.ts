@@ -21,7 +21,7 @@
 
 /** The memory that items lie in. Lengths and places are in pages. */
 export interface RingMemory {
-  /** The bytes of some pages. */
+  /** The bytes of some pages, to be used until it is asked for others twice. */
   reach(at: number, pages: number): Uint8Array;
   /**
    * Makes it `pages` long, which were `before`: takes the room for them, or gives the rest back.

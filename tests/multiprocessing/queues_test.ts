@@ -11,8 +11,10 @@ import {
 import { Empty, Full } from "@batteries/concurrent/queue";
 import { Thread } from "@batteries/concurrent/threading";
 import { JoinableQueue, Queue, SimpleQueue } from "../../multiprocessing/queues.ts";
-import { resize } from "../../threading/_core/platform/resize.ts";
-import { platform } from "../../threading/_core/platform/mod.ts";
+import type { Place } from "../../multiprocessing/_arena.ts";
+import { makeNear } from "../../multiprocessing/_queue_memory.ts";
+import { FOREVER } from "../../threading/_core/clock.ts";
+import { platform, resize } from "../../threading/_core/platform/mod.ts";
 import {
   putAll,
   putAllNowait,
@@ -213,21 +215,22 @@ Deno.test("Queue: bad sizes, are refused", () => {
   assertEquals([new Queue().maxsize, new Queue(-1).maxsize, new Queue(7).maxsize], [0, 0, 7]);
 });
 
-Deno.test("Queue: a burst of 256 MiB, waits for its consumer and gives the memory back", async () => {
-  const queue = new Queue<Uint8Array>();
+Deno.test("Queue: a burst of 256 MiB, waits for its consumer and gives the memory back", () => {
+  const { store, seat } = makeNear(0, "make a queue");
+  const { arena } = (seat as unknown as { place: Place }).place;
+  const before = arena.system.sizeOf(arena.fd);
   const item = new Uint8Array(32 * 1024 * 1024);
+  for (let n = 0; n < 8; n++) store.putSync(item.fill(n), FOREVER);
+  assertEquals(store.ring.size, 8);
+  assert(arena.system.sizeOf(arena.fd) > before + 8 * item.length);
   for (let n = 0; n < 8; n++) {
-    item.fill(n);
-    queue.putSync(item);
+    const got = store.getSync(FOREVER, (bytes) => [bytes.length, bytes[0], bytes.at(-1)]);
+    assertEquals(got, [item.length, n, n]);
   }
-  assertEquals(queue.qsize(), 8);
-  for (let n = 0; n < 8; n++) {
-    const got = await queue.get();
-    assertEquals([got.length, got[0], got[got.length - 1]], [item.length, n, n]);
-  }
+  assertEquals(arena.system.sizeOf(arena.fd), before);
   // On as if nothing had been.
-  queue.putSync(new Uint8Array([1]));
-  assertEquals(await queue.get(), new Uint8Array([1]));
+  store.putSync(Uint8Array.of(1), FOREVER);
+  assertEquals(store.getSync(FOREVER, ([first]) => first), 1);
 });
 
 Deno.test("resize: more than there is, says so and changes nothing", () => {
