@@ -5,7 +5,7 @@
  *    which goes along with proxies. A pass opens this one server to whoever was given a proxy. It does not tell the authkey, and with it
  *    nothing can be created or shut down.
  * 2. Each side has the other prove that it knows the key (`_auth.ts`).
- * 3. From then on both speak over a link. Each side waits for the other in every step, so no byte of the link is read too early.
+ * 3. From then on both speak over a `Wire` (`_manager_socket.ts`). Each side waits for the other in every step, so none of its bytes is read too early.
  *
  * Guarantees
  * - Before a peer has proved itself, a few fixed messages of bounded size are received from it, and nothing is decoded.
@@ -16,7 +16,6 @@
  */
 import { answerChallenge, type ByteChannel, deliverChallenge } from "./_auth.ts";
 import { SocketChannel } from "./_channel_socket.ts";
-import { type Link, SocketLink } from "./_link.ts";
 import type { ManagerAddress } from "./_manager_hold.ts";
 import { AuthenticationError } from "./errors.ts";
 
@@ -34,7 +33,8 @@ export interface Key {
 /** The first byte of a client. */
 const KINDS = ["authkey", "pass"] as const;
 
-type Conn = Deno.TcpConn | Deno.UnixConn;
+/** A connection that has been let in. */
+export type Conn = Deno.TcpConn | Deno.UnixConn;
 
 /** The key that goes along with the proxies of one server. */
 export async function passOf(authkey: Uint8Array, server: string): Promise<Uint8Array> {
@@ -70,7 +70,7 @@ export function addressOf(listener: Deno.Listener): ManagerAddress {
  * @throws {AuthenticationError} when the keys differ.
  * @throws What `Deno.connect` throws when nobody listens there.
  */
-export async function knock(address: ManagerAddress, key: Key): Promise<Link> {
+export async function knock(address: ManagerAddress, key: Key): Promise<Conn> {
   const conn = typeof address === "string"
     ? await Deno.connect({ transport: "unix", path: address })
     : await Deno.connect({ hostname: address.hostname, port: address.port });
@@ -80,7 +80,7 @@ export async function knock(address: ManagerAddress, key: Key): Promise<Link> {
     await bytes.sendBytes(Uint8Array.of(KINDS.indexOf(key.kind)));
     await answerChallenge(bytes, key.bytes);
     await deliverChallenge(bytes, key.bytes);
-    return linkOver(conn);
+    return ready(conn);
   });
 }
 
@@ -88,16 +88,16 @@ export async function knock(address: ManagerAddress, key: Key): Promise<Link> {
 export class Door {
   readonly #listener: Deno.Listener<Conn>;
   readonly #keyOf: (kind: Key["kind"]) => Uint8Array;
-  readonly #admit: (link: Link, kind: Key["kind"]) => void;
+  readonly #admit: (conn: Conn, kind: Key["kind"]) => void;
   /** Who is at the handshake, the oldest first. */
   readonly #knocking = new Set<SocketChannel>();
   #closed = false;
 
-  /** Opens the door; `admit` gets the link of each client that has proved itself. */
+  /** Opens the door; `admit` gets the connection of each client that has proved itself. */
   constructor(
     listener: Deno.Listener<Conn>,
     keyOf: (kind: Key["kind"]) => Uint8Array,
-    admit: (link: Link, kind: Key["kind"]) => void,
+    admit: (conn: Conn, kind: Key["kind"]) => void,
   ) {
     this.#listener = listener;
     this.#keyOf = keyOf;
@@ -143,7 +143,7 @@ export class Door {
         await answerChallenge(bytes, key);
         return kind;
       });
-      this.#admit(linkOver(conn), kind);
+      this.#admit(ready(conn), kind);
     } catch {
       // A stranger, or somebody with another key, who has been told.
     } finally {
@@ -172,7 +172,7 @@ async function inTime<R>(channel: SocketChannel, talk: () => Promise<R>): Promis
   }
 }
 
-function linkOver(conn: Conn): Link {
+function ready(conn: Conn): Conn {
   if ("setNoDelay" in conn) conn.setNoDelay(true);
-  return new SocketLink(conn);
+  return conn;
 }

@@ -22,8 +22,6 @@ import {
   type Parcel,
   registerError,
 } from "../threading/_core/mod.ts";
-import { readU32 } from "./_link.ts";
-import type { Link } from "./_link.ts";
 import { type Key, knock, passOf } from "./_manager_door.ts";
 import {
   type CallHow,
@@ -35,23 +33,27 @@ import {
   type Token,
   type Travel,
 } from "./_manager_hold.ts";
+import { Wire } from "./_manager_socket.ts";
 import {
   bodyOf,
-  callFrame,
-  CANCEL,
   ERROR,
-  frameOf,
   HELLO,
   type Hello,
   NO_SIGNAL,
+  numberOf,
   readHello,
   REDEEM,
-  releaseFrame,
+  restOf,
   RESULT,
-  ticketFrame,
+  sendCall,
+  sendCancel,
+  sendRelease,
+  sendTicket,
+  tagOf,
   TRANSIT,
+  valueIn,
 } from "./_manager_wire.ts";
-import { EOFError } from "./errors.ts";
+import { AuthenticationError, EOFError } from "./errors.ts";
 
 interface Call {
   resolve(value: unknown): void;
@@ -83,9 +85,9 @@ export function closeLinksTo(server: string): void {
 export class ManagerLink implements Destination {
   readonly address: ManagerAddress;
   #server: string;
-  #link: Link | undefined;
+  #wire: Wire | undefined;
   /** What was sent before there was a link. */
-  #early: Uint8Array[][] = [];
+  #early: ((wire: Wire) => void)[] = [];
   #failure: ((act: string) => Error) | undefined;
   #pass: Uint8Array | undefined;
   #session = "";
@@ -114,7 +116,16 @@ export class ManagerLink implements Destination {
   static toward(server: string, address: ManagerAddress, key: Key): ManagerLink {
     const link = new ManagerLink(server, address);
     links.set(server, link);
-    link.#open(key).catch((error) => link.#fail(() => error));
+    link.#open(key).catch((cause) => {
+      const lasting = cause instanceof AuthenticationError ||
+        cause instanceof Deno.errors.NotCapable || cause instanceof EOFError;
+      link.#fail((act) =>
+        lasting ? cause : new EOFError(
+          `Cannot ${act}: the manager that has the object has ended, or cannot be reached from here`,
+          { cause },
+        )
+      );
+    });
     return link;
   }
 
@@ -145,21 +156,20 @@ export class ManagerLink implements Destination {
   }
 
   async #open(key: Key): Promise<void> {
-    const link = await knock(this.address, key);
     const hello = Promise.withResolvers<Hello>();
     this.#hello = hello.resolve;
-    link.open((frame) => this.#receive(frame));
-    link.ref();
-    link.ended.then(() => {
+    const wire = new Wire(await knock(this.address, key), (frame) => this.#receive(frame));
+    wire.ref();
+    wire.ended.then(() => {
       this.end("its server has ended");
       hello.reject(this.#failure!("connect to the manager"));
     });
     const { server, session } = await hello.promise;
     const pass = key.kind === "pass" ? key.bytes : await passOf(key.bytes, server);
-    link.unref();
-    if (this.#failure !== undefined) return link.close();
+    wire.unref();
+    if (this.#failure !== undefined) return wire.close();
     if (this.#server !== "" && server !== this.#server) {
-      link.close();
+      wire.close();
       throw new EOFError(
         "Cannot reach the object of a proxy: its manager has ended, and another one serves at the same address",
       );
@@ -168,15 +178,15 @@ export class ManagerLink implements Destination {
     this.#session = session;
     sessions.set(session, this);
     this.#pass = pass;
-    this.#link = link;
-    if (this.#calls.size > 0) link.ref();
-    for (const parts of this.#early.splice(0)) link.send(...parts);
+    this.#wire = wire;
+    if (this.#calls.size > 0) wire.ref();
+    for (const send of this.#early.splice(0)) send(wire);
     this.#closeIfIdle();
   }
 
-  #send(parts: Uint8Array[]): void {
-    if (this.#link !== undefined) this.#link.send(...parts);
-    else if (this.#failure === undefined) this.#early.push(parts);
+  #send(send: (wire: Wire) => void): void {
+    if (this.#wire !== undefined) send(this.#wire);
+    else if (this.#failure === undefined) this.#early.push(send);
   }
 
   /** Calls a method of an object there; object 0 is the server. Begun before this returns. */
@@ -187,39 +197,39 @@ export class ManagerLink implements Destination {
     args: readonly unknown[],
     how: CallHow = {},
   ): Promise<unknown> {
-    const act = `call ${what}`;
-    if (this.#failure !== undefined) return Promise.reject(this.#failure(act));
-    const { signal, signalAt = NO_SIGNAL, exact = false } = how;
-    let call: number;
-    try {
-      const body = encodeTo(this, () => encode(args, `${act} with`, this.call, { root: "args" }));
-      call = this.#number();
-      this.#send(callFrame(call, object, name, signalAt, body));
-    } catch (error) {
-      return Promise.reject(error);
-    }
     return new Promise((resolve, reject) => {
-      const giveUp = () => {
-        this.#send(frameOf(CANCEL, call));
-        if (!exact && this.#take(call) !== undefined) reject(signal!.reason);
-      };
-      const settled = <T>(settle: (value: T) => void) => (value: T) => {
-        signal?.removeEventListener("abort", giveUp);
-        settle(value);
-      };
-      if (signal === undefined) this.#calls.set(call, { resolve, reject });
-      else {
-        signal.addEventListener("abort", giveUp, { once: true });
-        this.#calls.set(call, {
-          resolve: settled(resolve),
-          // The server knows only that it was cancelled; the caller's reason need not travel.
-          reject: settled((error) =>
-            reject(error instanceof CancelledByCaller ? signal.reason : error)
-          ),
-        });
-      }
-      if (this.#calls.size === 1) this.#link?.ref();
+      if (this.#failure !== undefined) throw this.#failure(`call ${what}`);
+      const call = this.#number();
+      const body = encodeTo(this, () => bodyOf(args, `call ${what} with`, this.call, "args"));
+      this.#send((wire) => sendCall(wire, call, object, name, how.signalAt ?? NO_SIGNAL, body));
+      this.#calls.set(
+        call,
+        how.signal === undefined
+          ? { resolve, reject }
+          : this.#abortable(call, how.signal, how.exact ?? false, { resolve, reject }),
+      );
+      if (this.#calls.size === 1) this.#wire?.ref();
     });
+  }
+
+  /** A call that `signal` may end. */
+  #abortable(number: number, signal: AbortSignal, exact: boolean, call: Call): Call {
+    const giveUp = () => {
+      this.#send((wire) => sendCancel(wire, number));
+      if (!exact && this.#take(number) !== undefined) call.reject(signal.reason);
+    };
+    signal.addEventListener("abort", giveUp, { once: true });
+    return {
+      resolve(value) {
+        signal.removeEventListener("abort", giveUp);
+        call.resolve(value);
+      },
+      reject(error) {
+        signal.removeEventListener("abort", giveUp);
+        // The server knows only that it was cancelled; the caller's reason need not travel.
+        call.reject(error instanceof CancelledByCaller ? signal.reason : error);
+      },
+    };
   }
 
   #number(): number {
@@ -233,38 +243,29 @@ export class ManagerLink implements Destination {
     if (call === undefined) return undefined;
     this.#calls.delete(number);
     if (this.#calls.size === 0) {
-      this.#link?.unref();
+      this.#wire?.unref();
       this.#closeIfIdle();
     }
     return call;
   }
 
-  #receive(frame: Uint8Array<ArrayBuffer>): void {
-    const tag = frame[0];
-    if (tag === HELLO) return this.#hello?.(readHello(frame));
-    if (tag === RESULT) this.#result(readU32(frame, 1), decode(bodyOf(frame)));
-    else if (tag === ERROR) this.#error(readU32(frame, 1), bodyOf(frame));
-  }
-
-  async #result(number: number, value: Promise<unknown>): Promise<void> {
-    let result: unknown;
-    try {
-      // Decoded also when nobody wants it any more: references in it are given back when they are collected.
-      result = await value;
-    } catch (error) {
-      return this.#take(number)?.reject(error);
+  #receive(frame: Uint8Array): void {
+    const number = numberOf(frame);
+    switch (tagOf(frame)) {
+      case HELLO:
+        return this.#hello?.(readHello(frame));
+      case RESULT:
+        // Decoded also when nobody wants it any more: references in it are given back when they are collected.
+        return void valueIn(restOf(frame)).then(
+          (value) => this.#take(number)?.resolve(value),
+          (error) => this.#take(number)?.reject(error),
+        );
+      case ERROR:
+        return void valueIn(restOf(frame)).then((error) => decodeError(error as Parcel)).then(
+          (error) => this.#take(number)?.reject(error),
+          (error) => this.#take(number)?.reject(error),
+        );
     }
-    this.#take(number)?.resolve(result);
-  }
-
-  async #error(number: number, body: Uint8Array): Promise<void> {
-    let error: unknown;
-    try {
-      error = await decodeError(await decode(body) as Parcel);
-    } catch (failure) {
-      error = failure;
-    }
-    this.#take(number)?.reject(error);
   }
 
   /** This thread's hold on an object there. `ticket`: the reference was on its way under it; without one the server has counted it. */
@@ -272,13 +273,15 @@ export class ManagerLink implements Destination {
     let hold = this.#holds.get(token.object);
     if (hold === undefined) this.#holds.set(token.object, hold = new FarHold(this, token));
     hold.received++;
-    if (ticket !== undefined) this.#send(ticketFrame(REDEEM, token.object, ticket));
+    if (ticket !== undefined) {
+      this.#send((wire) => sendTicket(wire, REDEEM, token.object, ticket));
+    }
     return hold;
   }
 
   /** Announces that a reference is on its way. */
   announce(object: number, ticket: string): void {
-    this.#send(ticketFrame(TRANSIT, object, ticket));
+    this.#send((wire) => sendTicket(wire, TRANSIT, object, ticket));
   }
 
   /** Gives references back. */
@@ -286,7 +289,8 @@ export class ManagerLink implements Destination {
     const { object } = hold.token;
     if (this.#holds.get(object) !== hold) return;
     this.#holds.delete(object);
-    this.#send(releaseFrame(object, hold.received));
+    const { received } = hold;
+    this.#send((wire) => sendRelease(wire, object, received));
     this.#closeIfIdle();
   }
 
@@ -303,10 +307,10 @@ export class ManagerLink implements Destination {
 
   #closeIfIdle(): void {
     if (this.#managers > 0 || this.#holds.size > 0 || this.#calls.size > 0) return;
-    const link = this.#link;
-    if (link === undefined) return;
+    const wire = this.#wire;
+    if (wire === undefined) return;
     // What was sent last may have to reach the server: a reference on its way, say.
-    link.flush().then(() => {
+    wire.flush().then(() => {
       if (this.#managers + this.#holds.size + this.#calls.size === 0) {
         this.end("it holds nothing there any more");
       }
@@ -326,7 +330,7 @@ export class ManagerLink implements Destination {
     this.#early = [];
     const calls = [...this.#calls.values()];
     this.#calls.clear();
-    this.#link?.close();
+    this.#wire?.close();
     for (const { reject } of calls) reject(failure("finish the call"));
   }
 }

@@ -14,11 +14,9 @@
  * @module
  */
 import { decode, encode, encodeError, nameIt, registerError } from "../threading/_core/mod.ts";
-import { readU32 } from "./_link.ts";
-import type { Link } from "./_link.ts";
 import { Caller } from "./_manager_caller.ts";
 import { bare } from "./_manager_containers.ts";
-import { addressOf, Door, listenAt, passOf } from "./_manager_door.ts";
+import { addressOf, type Conn, Door, listenAt, passOf } from "./_manager_door.ts";
 import {
   type Destination,
   destinationNow,
@@ -35,20 +33,26 @@ import type { Kind } from "./_manager_kind.ts";
 import { CancelledByCaller } from "./_manager_link.ts";
 import { kindFor, methodOf, publicMethods } from "./_manager_objects.ts";
 import { make, type Registry } from "./_manager_registry.ts";
+import { Wire } from "./_manager_socket.ts";
 import {
+  bodyOf,
   CALL,
   CANCEL,
+  countIn,
   ERROR,
-  frameOf,
-  helloFrame,
   NO_SIGNAL,
+  numberOf,
   readCall,
   REDEEM,
   RELEASE,
   RESULT,
+  sendAnswer,
+  sendHello,
   SERVER,
+  tagOf,
   ticketIn,
   TRANSIT,
+  valueIn,
 } from "./_manager_wire.ts";
 import { proxyOn } from "./_proxy.ts";
 
@@ -163,69 +167,83 @@ class Session implements Destination {
   readonly id: string = crypto.randomUUID();
   readonly open: boolean;
   readonly #server: ObjectServer;
-  readonly #link: Link;
+  readonly #wire: Wire;
   /** Whether the client may create objects and shut the server down. */
   readonly #full: boolean;
   /** References that the client has. */
   readonly #references = new Map<number, { readonly entry: Entry; count: number }>();
   readonly #calls = new Map<number, Caller>();
-  /** What was received and not begun. */
-  readonly #inbox: Uint8Array<ArrayBuffer>[] = [];
-  #busy = false;
+  /** What was received while something was being decoded, which may take a while. */
+  readonly #inbox: Uint8Array[] = [];
+  #decoding = false;
 
-  constructor(server: ObjectServer, link: Link, full: boolean) {
+  constructor(server: ObjectServer, conn: Conn, full: boolean) {
     this.#server = server;
-    this.#link = link;
     this.#full = full;
     this.open = typeof server.address !== "string";
-    link.send(...helloFrame({ server: server.id, session: this.id, pid: Deno.pid }));
-    link.open((frame) => {
-      this.#inbox.push(frame);
-      if (!this.#busy) this.#work();
+    this.#wire = new Wire(conn, (frame) => {
+      if (this.#decoding) this.#inbox.push(frame.slice());
+      else this.#take(frame);
     });
-    link.ended.then(() => this.#leave());
+    this.#wire.ref();
+    sendHello(this.#wire, { server: server.id, session: this.id });
+    this.#wire.ended.then(() => this.#leave());
   }
 
   get server(): string {
     return this.#server.id;
   }
 
-  /** Begins what was received, one after another: to decode may take a while. */
-  async #work(): Promise<void> {
-    this.#busy = true;
-    for (let frame = this.#inbox.shift(); frame !== undefined; frame = this.#inbox.shift()) {
-      const number = frame.length < 5 ? 0 : readU32(frame, 1);
-      switch (frame[0]) {
-        case CALL:
-          await this.#begin(frame);
-          break;
-        case CANCEL:
-          this.#calls.get(number)?.cancel(new CancelledByCaller());
-          break;
-        case RELEASE:
-          this.#release(number, readU32(frame, 5));
-          break;
-        case REDEEM:
-          this.#redeem(number, ticketIn(frame));
-          break;
-        case TRANSIT:
-          this.#announce(number, ticketIn(frame));
-          break;
-        default:
-          // No client of ours.
-          this.#link.close();
-      }
+  #take(frame: Uint8Array): void {
+    const number = numberOf(frame);
+    switch (tagOf(frame)) {
+      case CALL:
+        return this.#begin(number, frame);
+      case CANCEL:
+        return this.#calls.get(number)?.cancel(new CancelledByCaller());
+      case RELEASE:
+        return this.#release(number, countIn(frame));
+      case REDEEM:
+        return this.#redeem(number, ticketIn(frame));
+      case TRANSIT:
+        return this.#announce(number, ticketIn(frame));
+      default:
+        // No client of ours.
+        this.#wire.close();
     }
-    this.#busy = false;
   }
 
-  async #begin(frame: Uint8Array<ArrayBuffer>): Promise<void> {
-    const { call, object, name, signalAt, args: bytes } = readCall(frame);
+  #begin(call: number, frame: Uint8Array): void {
+    const { object, name, signalAt, args } = readCall(frame);
     const caller = new Caller(this);
     this.#calls.set(call, caller);
+    this.#decoding = true;
+    valueIn(args).then(
+      (args) => this.#perform(call, object, name, signalAt, args as unknown[], caller),
+      (error) => this.#fail(call, error),
+    ).then(() => this.#goOn());
+  }
+
+  /** Begins what came meanwhile. */
+  #goOn(): void {
+    this.#decoding = false;
+    while (!this.#decoding) {
+      const frame = this.#inbox.shift();
+      if (frame === undefined) return;
+      this.#take(frame);
+    }
+  }
+
+  #perform(
+    call: number,
+    object: number,
+    name: string,
+    signalAt: number,
+    args: unknown[],
+    caller: Caller,
+  ): void {
     let result: unknown;
     try {
-      const args = await decode(bytes) as unknown[];
       if (signalAt !== NO_SIGNAL && Object(args[signalAt]) === args[signalAt]) {
         (args[signalAt] as { signal?: AbortSignal }).signal = caller.signal;
       }
@@ -235,9 +253,8 @@ class Session implements Destination {
     } catch (error) {
       return this.#fail(call, error);
     }
-    if (result instanceof Promise) {
-      result.then((value) => this.#answer(call, name, value), (error) => this.#fail(call, error));
-    } else this.#answer(call, name, result);
+    if (!(result instanceof Promise)) return this.#answer(call, name, result);
+    result.then((value) => this.#answer(call, name, value), (error) => this.#fail(call, error));
   }
 
   #mine(object: number): Entry {
@@ -254,10 +271,10 @@ class Session implements Destination {
     try {
       const body = encodeTo(
         this,
-        () => encode(value, `return from ${name}`, this.#answer, { root: "result" }),
+        () => bodyOf(value, `return from ${name}`, this.#answer, "result"),
       );
+      sendAnswer(this.#wire, RESULT, call, body);
       this.#calls.delete(call);
-      this.#link.send(...frameOf(RESULT, call, body));
     } catch (error) {
       for (const entry of given) this.#release(entry.object, 1);
       this.#fail(call, error);
@@ -273,7 +290,7 @@ class Session implements Destination {
       this,
       () => encode(encodeError(thrown, { from, away: true }), "throw", this.#fail),
     );
-    this.#link.send(...frameOf(ERROR, call, body));
+    sendAnswer(this.#wire, ERROR, call, body);
   }
 
   #given: Entry[] | undefined;
@@ -314,7 +331,7 @@ class Session implements Destination {
 
   /** Ends the session. */
   close(): void {
-    this.#link.close();
+    this.#wire.close();
   }
 
   /** Sends what waits, and ends the session. */
@@ -322,9 +339,9 @@ class Session implements Destination {
     const late = Promise.withResolvers<void>();
     // For a client that does not read.
     const timer = setTimeout(late.resolve, FAREWELL);
-    await Promise.race([this.#link.flush(), late.promise]);
+    await Promise.race([this.#wire.flush(), late.promise]);
     clearTimeout(timer);
-    this.#link.close();
+    this.#wire.close();
   }
 
   #leave(): void {
@@ -402,7 +419,7 @@ export class ObjectServer implements Server, Home {
     this.#door = new Door(
       listener,
       (kind) => kind === "pass" ? pass : authkey,
-      (link, kind) => this.#admit(link, kind === "authkey"),
+      (conn, kind) => this.#admit(conn, kind === "authkey"),
     );
     settle(id, this);
   }
@@ -424,10 +441,9 @@ export class ObjectServer implements Server, Home {
     return this.#address;
   }
 
-  #admit(link: Link, full: boolean): void {
-    if (this.#closed) return link.close();
-    link.ref();
-    this.#sessions.add(new Session(this, link, full));
+  #admit(conn: Conn, full: boolean): void {
+    if (this.#closed) return conn.close();
+    this.#sessions.add(new Session(this, conn, full));
   }
 
   /**

@@ -7,16 +7,19 @@
  *          RELEASE object count                     so many references to it are given back
  *          REDEEM  object ticket                    takes the reference that was on its way under this ticket
  *          TRANSIT object ticket                    a reference is on its way to somebody
- * server:  HELLO   (text)                           once, as the first
+ * server:  HELLO   0 (JSON)                         once, as the first
  *          RESULT  call value                       ERROR call error
  * ```
  *
- * Numbers are u32, the lower byte first; values are what `encode` makes of them. Object 0 is the server itself. What one client sends
- * is begun in that order.
+ * A frame is its length, a tag and a number, each but the tag a u32 with the lower byte first, and the rest. Object 0 is the server itself.
+ * What one client sends is begun in that order. A value is one byte that says how it is written, and itself: as JSON where JSON carries
+ * it exactly, else as `encode` gives it.
  *
  * @module
  */
-import { readU32, u32 } from "./_link.ts";
+import { decode, encode, jsonOf } from "../threading/_core/mod.ts";
+import { readU32 } from "./_link.ts";
+import type { Wire } from "./_manager_socket.ts";
 
 /** What a client asks. */
 export const CALL = 1;
@@ -41,102 +44,150 @@ export const SERVER = 0;
 /** A call without an `AbortSignal` among its arguments. */
 export const NO_SIGNAL = 255;
 
+/** The longest name of a method, in bytes. */
+export const LONGEST_NAME = 255;
+
+const JSON_TEXT = 1;
+const ENCODED = 0;
+
+const decoder = new TextDecoder();
+
+/** A value that is ready to be sent: JSON text, or bytes. */
+export type Body = string | Uint8Array;
+
+type AnyFunction = (...args: never[]) => unknown;
+
+/**
+ * Writes a value. `what` and `root` are for messages, `door` is where the stack of an error begins.
+ *
+ * @throws {PicklingError} when it cannot travel.
+ */
+export function bodyOf(value: unknown, what: string, door: AnyFunction, root: string): Body {
+  return jsonOf([value]) ?? encode(value, what, door, { root });
+}
+
+/** Reads a value. It is read out of `bytes` before this returns, even if it takes longer to make. */
+export function valueIn(bytes: Uint8Array): Promise<unknown> {
+  const rest = bytes.subarray(1);
+  if (bytes[0] !== JSON_TEXT) return decode(rest);
+  try {
+    return Promise.resolve(JSON.parse(decoder.decode(rest))[0]);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function body(wire: Wire, value: Body): void {
+  wire.u8(typeof value === "string" ? JSON_TEXT : ENCODED);
+  if (typeof value === "string") wire.text(value);
+  else wire.bytes(value);
+}
+
+/** Sends a `CALL`. */
+export function sendCall(
+  wire: Wire,
+  call: number,
+  object: number,
+  name: string,
+  signalAt: number,
+  args: Body,
+): void {
+  wire.begin(CALL, call);
+  wire.u32(object);
+  wire.u8(signalAt);
+  wire.shortText(name);
+  body(wire, args);
+  wire.end();
+}
+
+/** The parts of a `CALL`, but for its number. */
+export interface CallParts {
+  readonly object: number;
+  readonly name: string;
+  /** Which argument had an `AbortSignal`, as its `signal`; or {@linkcode NO_SIGNAL}. */
+  readonly signalAt: number;
+  readonly args: Uint8Array;
+}
+
+/** Reads the rest of a `CALL`. */
+export function readCall(frame: Uint8Array): CallParts {
+  const args = 11 + frame[10];
+  return {
+    object: readU32(frame, 5),
+    signalAt: frame[9],
+    name: decoder.decode(frame.subarray(11, args)),
+    args: frame.subarray(args),
+  };
+}
+
+/** The tag of a frame. */
+export function tagOf(frame: Uint8Array): number {
+  return frame[0];
+}
+
+/** The number of a frame. */
+export function numberOf(frame: Uint8Array): number {
+  return readU32(frame, 1);
+}
+
+/** What follows the number of a frame: the value of a `RESULT` or an `ERROR`. */
+export function restOf(frame: Uint8Array): Uint8Array {
+  return frame.subarray(5);
+}
+
+/** Sends a `RESULT` or an `ERROR`. */
+export function sendAnswer(wire: Wire, tag: number, call: number, value: Body): void {
+  wire.begin(tag, call);
+  body(wire, value);
+  wire.end();
+}
+
+/** Sends a `CANCEL`. */
+export function sendCancel(wire: Wire, call: number): void {
+  wire.begin(CANCEL, call);
+  wire.end();
+}
+
+/** Sends a `RELEASE`. */
+export function sendRelease(wire: Wire, object: number, count: number): void {
+  wire.begin(RELEASE, object);
+  wire.u32(count);
+  wire.end();
+}
+
+/** The count of a `RELEASE`. */
+export function countIn(frame: Uint8Array): number {
+  return readU32(frame, 5);
+}
+
+/** Sends a `REDEEM` or a `TRANSIT`. */
+export function sendTicket(wire: Wire, tag: number, object: number, ticket: string): void {
+  wire.begin(tag, object);
+  wire.text(ticket);
+  wire.end();
+}
+
+/** The ticket of a `REDEEM` or a `TRANSIT`. */
+export function ticketIn(frame: Uint8Array): string {
+  return decoder.decode(restOf(frame));
+}
+
 /** What a server says of itself. */
 export interface Hello {
   /** Tells it from all other servers that there are or were. */
   readonly server: string;
   /** Tells this client from its others. */
   readonly session: string;
-  readonly pid: number;
 }
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-
-/** The longest name of a method, in bytes. */
-export const LONGEST_NAME = 255;
-
-/** A `CALL`. */
-export function callFrame(
-  call: number,
-  object: number,
-  name: string,
-  signalAt: number,
-  args: Uint8Array,
-): Uint8Array[] {
-  const head = new Uint8Array(11 + name.length * 3);
-  const { written } = encoder.encodeInto(name, head.subarray(11));
-  head[0] = CALL;
-  putU32(head, 1, call);
-  putU32(head, 5, object);
-  head[9] = written;
-  head[10] = signalAt;
-  return [head.subarray(0, 11 + written), args];
-}
-
-/** The parts of a `CALL`. */
-export interface CallParts {
-  readonly call: number;
-  readonly object: number;
-  readonly name: string;
-  /** Which argument had an `AbortSignal`, as its `signal`; or {@linkcode NO_SIGNAL}. */
-  readonly signalAt: number;
-  readonly args: Uint8Array<ArrayBuffer>;
-}
-
-/** Reads a `CALL`. */
-export function readCall(frame: Uint8Array<ArrayBuffer>): CallParts {
-  const args = 11 + frame[9];
-  return {
-    call: readU32(frame, 1),
-    object: readU32(frame, 5),
-    name: decoder.decode(frame.subarray(11, args)),
-    signalAt: frame[10],
-    args: frame.subarray(args),
-  };
-}
-
-/** A frame of a tag and one number, and what follows them. */
-export function frameOf(tag: number, number: number, body?: Uint8Array): Uint8Array[] {
-  const head = new Uint8Array(5);
-  head[0] = tag;
-  putU32(head, 1, number);
-  return body === undefined ? [head] : [head, body];
-}
-
-/** What follows the number of a frame. */
-export function bodyOf(frame: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  return frame.subarray(5);
-}
-
-/** A `RELEASE`. */
-export function releaseFrame(object: number, count: number): Uint8Array[] {
-  return frameOf(RELEASE, object, u32(count));
-}
-
-/** A `REDEEM` or a `TRANSIT`. */
-export function ticketFrame(tag: number, object: number, ticket: string): Uint8Array[] {
-  return frameOf(tag, object, encoder.encode(ticket));
-}
-
-/** The ticket of a `REDEEM` or a `TRANSIT`. */
-export function ticketIn(frame: Uint8Array<ArrayBuffer>): string {
-  return decoder.decode(bodyOf(frame));
-}
-
-/** A `HELLO`. */
-export function helloFrame(hello: Hello): Uint8Array[] {
-  return frameOf(HELLO, 0, encoder.encode(JSON.stringify(hello)));
+/** Sends a `HELLO`. */
+export function sendHello(wire: Wire, hello: Hello): void {
+  wire.begin(HELLO, 0);
+  wire.text(JSON.stringify(hello));
+  wire.end();
 }
 
 /** Reads a `HELLO`. */
-export function readHello(frame: Uint8Array<ArrayBuffer>): Hello {
-  return JSON.parse(decoder.decode(bodyOf(frame)));
-}
-
-function putU32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value;
-  bytes[at + 1] = value >>> 8;
-  bytes[at + 2] = value >>> 16;
-  bytes[at + 3] = value >>> 24;
+export function readHello(frame: Uint8Array): Hello {
+  return JSON.parse(decoder.decode(restOf(frame)));
 }

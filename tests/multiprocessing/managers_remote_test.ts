@@ -10,23 +10,26 @@ import {
   AcquirerProxy,
   BaseManager,
   type ListProxy,
+  type ManagerAddress,
   QueueProxy,
   RemoteError,
   SyncManager,
 } from "@batteries/concurrent/multiprocessing/managers";
 import { Empty } from "@batteries/concurrent/queue";
 import { Lock } from "@batteries/concurrent/threading";
-import type { Link } from "../../multiprocessing/_link.ts";
-import { knock, passOf } from "../../multiprocessing/_manager_door.ts";
+import { type Key, knock, passOf } from "../../multiprocessing/_manager_door.ts";
+import { Wire } from "../../multiprocessing/_manager_socket.ts";
 import {
-  bodyOf,
-  callFrame,
   ERROR,
   NO_SIGNAL,
   readHello,
+  restOf,
+  sendCall,
   SERVER,
+  tagOf,
+  valueIn,
 } from "../../multiprocessing/_manager_wire.ts";
-import { decode, decodeError, encode, type Parcel } from "../../threading/_core/mod.ts";
+import { decodeError, type Parcel } from "../../threading/_core/mod.ts";
 import {
   appendOne,
   Maths,
@@ -209,45 +212,54 @@ Deno.test("remote manager: proxies, reach processes that do not know the key", a
   assertEquals(await list.getvalue(), [1, 1]);
 });
 
+/** Somebody who speaks to a server frame by frame. */
+class Peer {
+  readonly wire: Wire;
+  readonly #inbox: Uint8Array[] = [];
+  #told = () => {};
+
+  constructor(conn: Deno.TcpConn | Deno.UnixConn) {
+    this.wire = new Wire(conn, (frame) => {
+      this.#inbox.push(frame.slice());
+      this.#told();
+    });
+    this.wire.ref();
+  }
+
+  static async at(address: ManagerAddress, key: Key): Promise<Peer> {
+    return new Peer(await knock(address, key));
+  }
+
+  async next(): Promise<Uint8Array> {
+    while (this.#inbox.length === 0) await new Promise<void>((resolve) => this.#told = resolve);
+    return this.#inbox.shift()!;
+  }
+}
+
 Deno.test("remote manager: who was only given a proxy, creates and ends nothing", async () => {
   const authkey = key("nobody else has this");
   await using manager = new SyncManager({ authkey });
   await manager.start();
   const address = manager.address!;
-  const frames = (link: Link) => {
-    const inbox: Uint8Array<ArrayBuffer>[] = [];
-    let told = () => {};
-    link.open((frame) => {
-      inbox.push(frame);
-      told();
-    });
-    return async () => {
-      while (inbox.length === 0) await new Promise<void>((resolve) => told = resolve);
-      return inbox.shift()!;
-    };
-  };
-  const first = await knock(address, { kind: "authkey", bytes: authkey });
-  first.ref();
-  const { server } = readHello(await frames(first)());
-  first.close();
+  const first = await Peer.at(address, { kind: "authkey", bytes: authkey });
+  const { server } = readHello(await first.next());
+  first.wire.close();
   // What goes along with proxies.
-  const link = await knock(address, { kind: "pass", bytes: await passOf(authkey, server) });
-  link.ref();
-  const next = frames(link);
-  assertEquals(readHello(await next()).server, server);
+  const peer = await Peer.at(address, { kind: "pass", bytes: await passOf(authkey, server) });
+  assertEquals(readHello(await peer.next()).server, server);
   for (const [name, args] of [["create", ["list", []]], ["shutdown", []], ["debugInfo", []]]) {
-    link.send(...callFrame(1, SERVER, name as string, NO_SIGNAL, encode(args, "call", () => {})));
-    const answer = await next();
-    assertEquals(answer[0], ERROR);
-    const error = await decodeError(await decode(bodyOf(answer)) as Parcel);
+    sendCall(peer.wire, 1, SERVER, name as string, NO_SIGNAL, JSON.stringify([args]));
+    const answer = await peer.next();
+    assertEquals(tagOf(answer), ERROR);
+    const error = await decodeError(await valueIn(restOf(answer)) as Parcel);
     assertInstanceOf(error, RemoteError);
     assertStringIncludes(error.message, "authkey");
   }
   // Nor does it reach what others hold.
   const list = await manager.list([1]);
   for (let object = 1; object < 10; object++) {
-    link.send(...callFrame(object, object, "clear", NO_SIGNAL, encode([], "call", () => {})));
-    assertEquals((await next())[0], ERROR);
+    sendCall(peer.wire, object, object, "clear", NO_SIGNAL, "[[]]");
+    assertEquals(tagOf(await peer.next()), ERROR);
   }
   assertEquals(await list.getvalue(), [1]);
   // Of another server it opens nothing.
@@ -257,5 +269,5 @@ Deno.test("remote manager: who was only given a proxy, creates and ends nothing"
     async () => await knock(other.address!, { kind: "pass", bytes: await passOf(authkey, server) }),
     AuthenticationError,
   );
-  link.close();
+  peer.wire.close();
 });

@@ -1,0 +1,263 @@
+/**
+ * Frames over a socket, with as little as possible between a call and the system: a manager's calls are many and small, and making even
+ * a small buffer costs more than writing what is in it. So frames are written where they are sent from and read where they came.
+ *
+ * Guarantees
+ * - Frames arrive whole and in order, or not at all.
+ * - What is sent in one turn of the event loop leaves in as few writes as possible.
+ * - {@linkcode Wire.ended} resolves when nothing more will come, after the last frame.
+ * - It holds the event loop only between `ref()` and `unref()`, and while it writes.
+ *
+ * Relies on: what is on its way in a write stays where it is; the buffer is only written to behind it.
+ *
+ * @module
+ */
+import { readU32 } from "./_link.ts";
+
+/** Takes frames. They lie in the buffer that the next ones are read to: what is kept has to be copied before the handler returns. */
+export type TakeFrame = (frame: Uint8Array) => void;
+
+const BUFFER = 64 * 1024;
+/** Bytes that are longer are sent from where they are. */
+const LONG = 8 * 1024;
+/** The longest frame that is believed. */
+const LONGEST = 2 ** 31;
+/** The most bytes of a frame that do not count: length, tag and number, and what is fixed in a call. */
+const HEAD = 300;
+
+const encoder = new TextEncoder();
+
+/** See the head of this file. */
+export class Wire {
+  readonly #conn: Deno.TcpConn | Deno.UnixConn;
+  readonly #ended = Promise.withResolvers<void>();
+  readonly #take: TakeFrame;
+  /** What is being filled; up to `#sent` it has been sent, or is being sent. */
+  #out = new Uint8Array(BUFFER);
+  #sent = 0;
+  #end = 0;
+  /** Where the frame that is being written begins, and how much of it lies elsewhere. */
+  #start = 0;
+  #elsewhere = 0;
+  /** What is to be sent before `#out`. */
+  #full: Uint8Array[] = [];
+  #scheduled = false;
+  #writing: Promise<void> | undefined;
+  #closed = false;
+  #refs = 0;
+
+  /** Takes over the connection; `take` gets the frames that come. */
+  constructor(conn: Deno.TcpConn | Deno.UnixConn, take: TakeFrame) {
+    this.#conn = conn;
+    this.#take = take;
+    conn.unref();
+    this.#read();
+  }
+
+  /** Nothing more will come. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  // ---- Writing -----------------------------------------------------------------------------------------------------------------------
+
+  /** Begins a frame. */
+  begin(tag: number, number: number): void {
+    this.#room(HEAD);
+    this.#start = this.#end;
+    this.#elsewhere = 0;
+    this.#end += 4;
+    this.u8(tag);
+    this.u32(number);
+  }
+
+  /** A byte. */
+  u8(value: number): void {
+    this.#out[this.#end++] = value;
+  }
+
+  /** A number of four bytes, the lower first. */
+  u32(value: number): void {
+    this.#end = put(this.#out, this.#end, value);
+  }
+
+  /** A text of at most 255 bytes in UTF-8, and before it how many they are. */
+  shortText(text: string): void {
+    const { written } = encoder.encodeInto(text, this.#out.subarray(this.#end + 1));
+    this.#out[this.#end] = written;
+    this.#end += 1 + written;
+  }
+
+  /** A text in UTF-8; the last of its frame. */
+  text(text: string): void {
+    if (text.length * 3 > LONG) return this.bytes(encoder.encode(text));
+    this.#room(text.length * 3);
+    this.#end += encoder.encodeInto(text, this.#out.subarray(this.#end)).written;
+  }
+
+  /** Bytes, which may not be changed afterwards; the last of their frame. */
+  bytes(bytes: Uint8Array): void {
+    if (bytes.length > LONG) {
+      this.#elsewhere = bytes.length;
+      this.#full.push(bytes);
+      return;
+    }
+    this.#room(bytes.length);
+    this.#out.set(bytes, this.#end);
+    this.#end += bytes.length;
+  }
+
+  /** Ends the frame: it is on its way. */
+  end(): void {
+    const here = this.#end - this.#start - 4;
+    const long = this.#elsewhere > 0 ? this.#full.pop() : undefined;
+    if (this.#closed) {
+      this.#end = this.#start;
+      return;
+    }
+    if (here + this.#elsewhere >= LONGEST) {
+      this.#end = this.#start;
+      throw new RangeError(
+        `Cannot send ${this.#elsewhere} bytes to a manager: a message has less than ${LONGEST}`,
+      );
+    }
+    put(this.#out, this.#start, here + this.#elsewhere);
+    if (long !== undefined) {
+      this.#full.push(this.#out.subarray(this.#sent, this.#end), long);
+      this.#sent = this.#end;
+    }
+    if (this.#scheduled || this.#writing !== undefined) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#begin();
+    });
+  }
+
+  /** Room for so many bytes more in the frame that is being written, or for a new one. */
+  #room(bytes: number): void {
+    if (this.#out.length - this.#end >= bytes) return;
+    const begun = this.#out.subarray(this.#start, this.#end);
+    if (this.#sent < this.#start) this.#full.push(this.#out.subarray(this.#sent, this.#start));
+    this.#out = new Uint8Array(BUFFER);
+    this.#sent = this.#start = 0;
+    this.#out.set(begun);
+    this.#end = begun.length;
+  }
+
+  #begin(): void {
+    if (this.#writing !== undefined || this.#closed) return;
+    // Writing has to wait at least once: it says itself when it is over.
+    if (this.#full.length > 0 || this.#sent < this.#end) this.#writing = this.#write();
+  }
+
+  async #write(): Promise<void> {
+    try {
+      for (let chunk = this.#next(); chunk !== undefined; chunk = this.#next()) {
+        let at = await this.#conn.write(chunk);
+        while (at < chunk.length) at += await this.#conn.write(chunk.subarray(at));
+      }
+    } catch {
+      // The other side is gone: reading tells.
+      this.#full = [];
+      this.#sent = this.#end;
+    }
+    this.#writing = undefined;
+  }
+
+  #next(): Uint8Array | undefined {
+    const full = this.#full.shift();
+    if (full !== undefined) return full;
+    if (this.#sent === this.#end) {
+      // All of it is written: from the beginning again.
+      this.#sent = this.#start = this.#end = 0;
+      return undefined;
+    }
+    const chunk = this.#out.subarray(this.#sent, this.#end);
+    this.#sent = this.#end;
+    return chunk;
+  }
+
+  /** Resolves when everything has been written, or cannot be. */
+  async flush(): Promise<void> {
+    this.#begin();
+    while (this.#writing !== undefined) await this.#writing;
+  }
+
+  // ---- Reading -----------------------------------------------------------------------------------------------------------------------
+
+  async #read(): Promise<void> {
+    const buffer = new Uint8Array(BUFFER);
+    let end = 0;
+    try {
+      for (;;) {
+        const count = await this.#conn.read(end === 0 ? buffer : buffer.subarray(end));
+        if (count === null) break;
+        end += count;
+        let at = 0;
+        while (end - at >= 4) {
+          const length = readU32(buffer, at);
+          if (length >= LONGEST || length < 5) throw new RangeError("Not a frame");
+          if (4 + length > BUFFER) {
+            await this.#readLong(length, buffer.subarray(at + 4, end));
+            at = end;
+            break;
+          }
+          if (end - at < 4 + length) break;
+          this.#take(buffer.subarray(at + 4, at + 4 + length));
+          at += 4 + length;
+        }
+        if (at > 0 && at < end) buffer.copyWithin(0, at, end);
+        end -= at;
+      }
+    } catch {
+      // Reset, closed here, or no frames.
+    }
+    this.close();
+  }
+
+  /** A frame that the buffer has no room for. */
+  async #readLong(length: number, first: Uint8Array): Promise<void> {
+    const frame = new Uint8Array(length);
+    frame.set(first);
+    for (let have = first.length; have < length;) {
+      const count = await this.#conn.read(frame.subarray(have));
+      if (count === null) throw new RangeError("Ended within a frame");
+      have += count;
+    }
+    this.#take(frame);
+  }
+
+  // ---- Life --------------------------------------------------------------------------------------------------------------------------
+
+  /** Makes the event loop wait for frames. Counted. */
+  ref(): void {
+    if (this.#refs++ === 0 && !this.#closed) this.#conn.ref();
+  }
+
+  /** Undoes one `ref`. */
+  unref(): void {
+    if (--this.#refs === 0 && !this.#closed) this.#conn.unref();
+  }
+
+  /** Ends it; what was not written is lost. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#full = [];
+    try {
+      this.#conn.close();
+    } catch {
+      // Closed already, by the runtime.
+    }
+    this.#ended.resolve();
+  }
+}
+
+function put(bytes: Uint8Array, at: number, value: number): number {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value >>> 16;
+  bytes[at + 3] = value >>> 24;
+  return at + 4;
+}
