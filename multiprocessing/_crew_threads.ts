@@ -50,10 +50,14 @@ type Report =
   | readonly [worker: number, what: "answered", answer: Answer<Parcel>]
   | readonly [worker: number, what: "left"];
 
+type Lesson = Extract<Letter<Parcel>, readonly [typeof LEARN, ...unknown[]]>;
+
 /** What a worker is given. */
 interface Post {
   readonly worker: number;
   readonly letters: SimpleQueue<Letter<Parcel>>;
+  /** What it is to learn: not among the letters, of which some may be taken out again. */
+  readonly lessons: SimpleQueue<Lesson>;
   readonly reports: SimpleQueue<Report>;
   readonly bell: Event;
 }
@@ -136,16 +140,22 @@ class ThreadHand implements Hand<Parcel> {
   /** Tasks that it has. */
   #tasks = 0;
   readonly #letters = new SimpleQueue<Letter<Parcel>>();
+  readonly #lessons = new SimpleQueue<Lesson>();
   readonly #thread: Thread;
   readonly #gone: () => void;
 
-  constructor(name: string, boss: Boss<Parcel>, post: Omit<Post, "letters">, gone: () => void) {
+  constructor(
+    name: string,
+    boss: Boss<Parcel>,
+    post: Omit<Post, "letters" | "lessons">,
+    gone: () => void,
+  ) {
     this.name = name;
     this.boss = boss;
     this.#gone = gone;
     this.#thread = new Thread({
       target: workInThread,
-      args: [{ ...post, letters: this.#letters }],
+      args: [{ ...post, letters: this.#letters, lessons: this.#lessons }],
       name,
       daemon: true,
     });
@@ -153,6 +163,7 @@ class ThreadHand implements Hand<Parcel> {
   }
 
   send(letter: Letter<Parcel>): void {
+    if (letter[0] === LEARN) return this.#lessons.put(letter);
     if (letter[0] === TASK) this.#tasks++;
     this.#letters.put(letter);
   }
@@ -195,7 +206,7 @@ class ThreadHand implements Hand<Parcel> {
 
 /** What a worker runs. */
 export async function workInThread(post: Post): Promise<void> {
-  const { worker, letters, reports, bell } = post;
+  const { worker, letters, lessons, reports, bell } = post;
   const bench = new Bench(codec, `thread ${currentThread().name}`);
   const say = (report: Report) => {
     reports.put(report);
@@ -204,10 +215,12 @@ export async function workInThread(post: Post): Promise<void> {
   const stay = atLeave(() => say([worker, "left"]));
   for (;;) {
     const letter = soon(letters) ?? await letters.get();
+    // A lesson is put before the first letter that needs it.
+    while (!lessons.empty()) {
+      const [, key, reference] = lessons.getNowait();
+      bench.learn(key, reference);
+    }
     switch (letter[0]) {
-      case LEARN:
-        bench.learn(letter[1], letter[2]);
-        break;
       case BEGIN:
         try {
           if (letter[1] !== 0) await bench.begin(letter[1], letter[2]!);
