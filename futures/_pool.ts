@@ -19,6 +19,7 @@ import {
   type Death,
   decodeErrorSync,
   deposit,
+  discard,
   encodeError,
   here,
   importInProgress,
@@ -93,6 +94,8 @@ interface Item {
   readonly forward: ((answer: Answer) => void) | undefined;
   /** The tasks of this pool that it waits for. */
   readonly waits: Set<number>;
+  /** The number of the deposit with what is moved to it. */
+  readonly deposited: number | undefined;
 }
 
 /** A call on its way into the queue. */
@@ -245,6 +248,7 @@ export class Pool {
       release: undefined,
       forward,
       waits: new Set(),
+      deposited: packed === DEPOSITED ? args as number : undefined,
     };
     this.#items.set(id, item);
     if (terms?.signal !== undefined) this.#heed(id, item, terms.signal);
@@ -362,7 +366,8 @@ export class Pool {
   /** Takes a task back that no worker has. */
   #takeBack(id: number, slot: number): boolean {
     if (Atomics.compareExchange(this.#states, slot, QUEUED, CANCELLED) !== QUEUED) return false;
-    this.#forget(id);
+    const item = this.#forget(id);
+    if (item?.deposited !== undefined) discard(item.deposited);
     this.#cancelled.push(slot);
     return true;
   }
