@@ -14,14 +14,7 @@
  *
  * @module
  */
-import {
-  decode,
-  decodeError,
-  encode,
-  nameIt,
-  type Parcel,
-  registerError,
-} from "../threading/_core/mod.ts";
+import { decodeError, nameIt, type Parcel, registerError } from "../threading/_core/mod.ts";
 import { type Key, knock, passOf } from "./_manager_door.ts";
 import {
   type CallHow,

@@ -91,8 +91,9 @@ export class BaseProxy implements Disposable {
     return this.#hold;
   }
 
-  async #call(name: string, args: readonly unknown[], how?: CallHow): Promise<unknown> {
-    return await this.#held("call").call(name, args, how);
+  #call(name: string, args: readonly unknown[], how?: CallHow): Promise<unknown> {
+    if (this.#open) return this.#hold.call(name, args, how);
+    return new Promise(() => this.#held("call"));
   }
 
   /**

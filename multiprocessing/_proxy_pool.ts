@@ -4,7 +4,7 @@
  * @module
  */
 import { BaseProxy, callVia, proxiesOf } from "./_proxy.ts";
-import { IteratorProxy, sendable, waiting } from "./_proxy_types.ts";
+import { type IteratorProxy, sendable, waiting } from "./_proxy_types.ts";
 import type { WaitOptions } from "../threading/_core/mod.ts";
 import type { ChunkOptions } from "./pool.ts";
 

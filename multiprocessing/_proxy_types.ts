@@ -23,13 +23,13 @@ export type DictSource<K, V> =
 export type ItemSource<T> = Iterable<T> | ListProxy<T> | SetProxy<T>;
 
 /** Makes a call that may wait: checks the options, and sends the signal as what it is. */
-export function waiting(
+export async function waiting(
   proxy: BaseProxy,
   name: string,
   args: readonly unknown[],
   options: AcquireOptions | undefined,
 ): Promise<unknown> {
-  if (options === undefined) return callVia(proxy, name, args);
+  if (options === undefined) return await callVia(proxy, name, args);
   const { signal } = limitOf(options, `${proxy.constructor.name}.${name}`);
   const { timeout, blocking } = options;
   const rest = {
@@ -37,7 +37,7 @@ export function waiting(
     ...blocking !== undefined && { blocking },
   };
   const how: CallHow | undefined = signal && { signal, exact: true };
-  return callVia(proxy, name, [...args, rest], how);
+  return await callVia(proxy, name, [...args, rest], how);
 }
 
 /** Trailing arguments that were not given are not sent: their absence may mean something. */
@@ -70,68 +70,68 @@ export class DictProxy<K = any, V = any> extends BaseProxy {
   get(key: K): Promise<V | undefined>;
   /** The value of a key, or `fallback`. */
   get<D>(key: K, fallback: D): Promise<V | D>;
-  async get(...args: unknown[]): Promise<unknown> {
-    return await callVia(this, "get", args);
+  get(...args: unknown[]): Promise<unknown> {
+    return callVia(this, "get", args) as Promise<unknown>;
   }
   /** Sets the value of a key. */
-  async set(key: K, value: V): Promise<void> {
-    await callVia(this, "set", [key, value]);
+  set(key: K, value: V): Promise<void> {
+    return callVia(this, "set", [key, value]) as Promise<void>;
   }
   /** Whether there is such a key. */
-  async has(key: K): Promise<boolean> {
-    return await callVia(this, "has", [key]) as boolean;
+  has(key: K): Promise<boolean> {
+    return callVia(this, "has", [key]) as Promise<boolean>;
   }
   /** Takes a key out; whether there was one. */
-  async delete(key: K): Promise<boolean> {
-    return await callVia(this, "delete", [key]) as boolean;
+  delete(key: K): Promise<boolean> {
+    return callVia(this, "delete", [key]) as Promise<boolean>;
   }
   /** Takes everything out. */
-  async clear(): Promise<void> {
-    await callVia(this, "clear", []);
+  clear(): Promise<void> {
+    return callVia(this, "clear", []) as Promise<void>;
   }
   /** How many keys there are. */
-  async size(): Promise<number> {
-    return await callVia(this, "size", []) as number;
+  size(): Promise<number> {
+    return callVia(this, "size", []) as Promise<number>;
   }
   /** The same as {@linkcode DictProxy.size}. */
-  async length(): Promise<number> {
-    return await callVia(this, "size", []) as number;
+  length(): Promise<number> {
+    return callVia(this, "size", []) as Promise<number>;
   }
   /** The keys, as an array. */
-  async keys(): Promise<K[]> {
-    return await callVia(this, "keys", []) as K[];
+  keys(): Promise<K[]> {
+    return callVia(this, "keys", []) as Promise<K[]>;
   }
   /** The values, as an array. */
-  async values(): Promise<V[]> {
-    return await callVia(this, "values", []) as V[];
+  values(): Promise<V[]> {
+    return callVia(this, "values", []) as Promise<V[]>;
   }
   /** The pairs, as an array. */
-  async entries(): Promise<[K, V][]> {
-    return await callVia(this, "entries", []) as [K, V][];
+  entries(): Promise<[K, V][]> {
+    return callVia(this, "entries", []) as Promise<[K, V][]>;
   }
   /** The same as {@linkcode DictProxy.entries}: Python's name. */
-  async items(): Promise<[K, V][]> {
-    return await callVia(this, "entries", []) as [K, V][];
+  items(): Promise<[K, V][]> {
+    return callVia(this, "entries", []) as Promise<[K, V][]>;
   }
   /** A copy, as a `Map`. */
-  async copy(): Promise<Map<K, V>> {
-    return await callVia(this, "copy", []) as Map<K, V>;
+  copy(): Promise<Map<K, V>> {
+    return callVia(this, "copy", []) as Promise<Map<K, V>>;
   }
   /** Takes a key out and gives its value, or `fallback` when one was given; otherwise a missing key is a `RangeError`. */
-  async pop(key: K, ...fallback: [V?]): Promise<V> {
-    return await callVia(this, "pop", [key, ...fallback]) as V;
+  pop(key: K, ...fallback: [V?]): Promise<V> {
+    return callVia(this, "pop", [key, ...fallback]) as Promise<V>;
   }
   /** Takes the newest pair out; a `RangeError` when there is none. */
-  async popitem(): Promise<[K, V]> {
-    return await callVia(this, "popitem", []) as [K, V];
+  popitem(): Promise<[K, V]> {
+    return callVia(this, "popitem", []) as Promise<[K, V]>;
   }
   /** The value of a key, which is `value` from now on if there was none. */
-  async setdefault(key: K, value: V): Promise<V> {
-    return await callVia(this, "setdefault", [key, value]) as V;
+  setdefault(key: K, value: V): Promise<V> {
+    return callVia(this, "setdefault", [key, value]) as Promise<V>;
   }
   /** Sets all pairs of `source`. */
-  async update(source: DictSource<K, V>): Promise<void> {
-    await callVia(this, "update", [sendable(source)]);
+  update(source: DictSource<K, V>): Promise<void> {
+    return callVia(this, "update", [sendable(source)]) as Promise<void>;
   }
   /** A copy, as a `Map`. */
   override getvalue(): Promise<Map<K, V>> {
@@ -178,64 +178,64 @@ const CHUNK = 64;
 // deno-lint-ignore no-explicit-any -- nobody has said what is in it
 export class ListProxy<T = any> extends BaseProxy {
   /** The item at an index, from the end if it is negative; a `RangeError` when there is none. */
-  async get(index: number): Promise<T> {
-    return await callVia(this, "get", [index]) as T;
+  get(index: number): Promise<T> {
+    return callVia(this, "get", [index]) as Promise<T>;
   }
   /** Sets the item at an index, from the end if it is negative; a `RangeError` when there is none. */
-  async set(index: number, item: T): Promise<void> {
-    await callVia(this, "set", [index, item]);
+  set(index: number, item: T): Promise<void> {
+    return callVia(this, "set", [index, item]) as Promise<void>;
   }
   /** Takes the item at an index out; a `RangeError` when there is none. Python's `del`. */
-  async delete(index: number): Promise<void> {
-    await callVia(this, "delete", [index]);
+  delete(index: number): Promise<void> {
+    return callVia(this, "delete", [index]) as Promise<void>;
   }
   /** The item at an index, from the end if it is negative, or `undefined`. */
-  async at(index: number): Promise<T | undefined> {
-    return await callVia(this, "at", [index]) as T | undefined;
+  at(index: number): Promise<T | undefined> {
+    return callVia(this, "at", [index]) as Promise<T | undefined>;
   }
   /** How many items there are. */
-  async length(): Promise<number> {
-    return await callVia(this, "length", []) as number;
+  length(): Promise<number> {
+    return callVia(this, "length", []) as Promise<number>;
   }
   /** The same as {@linkcode ListProxy.length}. */
-  async size(): Promise<number> {
-    return await callVia(this, "length", []) as number;
+  size(): Promise<number> {
+    return callVia(this, "length", []) as Promise<number>;
   }
   /** Adds an item at the end. */
-  async append(item: T): Promise<void> {
-    await callVia(this, "append", [item]);
+  append(item: T): Promise<void> {
+    return callVia(this, "append", [item]) as Promise<void>;
   }
   /** Adds items at the end; gives how many there are then. */
-  async push(...items: T[]): Promise<number> {
-    return await callVia(this, "push", items) as number;
+  push(...items: T[]): Promise<number> {
+    return callVia(this, "push", items) as Promise<number>;
   }
   /** Adds all items of `source` at the end. */
-  async extend(source: ItemSource<T>): Promise<void> {
-    await callVia(this, "extend", [sendable(source)]);
+  extend(source: ItemSource<T>): Promise<void> {
+    return callVia(this, "extend", [sendable(source)]) as Promise<void>;
   }
   /** Adds an item before the one at `index`. */
-  async insert(index: number, item: T): Promise<void> {
-    await callVia(this, "insert", [index, item]);
+  insert(index: number, item: T): Promise<void> {
+    return callVia(this, "insert", [index, item]) as Promise<void>;
   }
   /** Takes the last item out, `undefined` when there is none; or the one at `index`, a `RangeError` when there is none. */
-  async pop(index?: number): Promise<T | undefined> {
-    return await callVia(this, "pop", given([index])) as T | undefined;
+  pop(index?: number): Promise<T | undefined> {
+    return callVia(this, "pop", given([index])) as Promise<T | undefined>;
   }
   /** Takes the first item out. */
-  async shift(): Promise<T | undefined> {
-    return await callVia(this, "shift", []) as T | undefined;
+  shift(): Promise<T | undefined> {
+    return callVia(this, "shift", []) as Promise<T | undefined>;
   }
   /** Adds items at the beginning; gives how many there are then. */
-  async unshift(...items: T[]): Promise<number> {
-    return await callVia(this, "unshift", items) as number;
+  unshift(...items: T[]): Promise<number> {
+    return callVia(this, "unshift", items) as Promise<number>;
   }
   /** Takes the first item out that is `item`; a `RangeError` when there is none. */
-  async remove(item: T): Promise<void> {
-    await callVia(this, "remove", [item]);
+  remove(item: T): Promise<void> {
+    return callVia(this, "remove", [item]) as Promise<void>;
   }
   /** Takes everything out. */
-  async clear(): Promise<void> {
-    await callVia(this, "clear", []);
+  clear(): Promise<void> {
+    return callVia(this, "clear", []) as Promise<void>;
   }
   /** Takes `deleteCount` items out at `start`, puts others in, and gives those that were taken out. */
   async splice(start: number, deleteCount?: number, ...items: T[]): Promise<T[]> {
@@ -245,40 +245,40 @@ export class ListProxy<T = any> extends BaseProxy {
     return await callVia(this, "splice", [...args, ...items]) as T[];
   }
   /** A copy of a part. */
-  async slice(start?: number, end?: number): Promise<T[]> {
-    return await callVia(this, "slice", given([start, end])) as T[];
+  slice(start?: number, end?: number): Promise<T[]> {
+    return callVia(this, "slice", given([start, end])) as Promise<T[]>;
   }
   /** A copy with other items after it. */
-  async concat(...others: (readonly T[] | ListProxy<T>)[]): Promise<T[]> {
-    return await callVia(this, "concat", others) as T[];
+  concat(...others: (readonly T[] | ListProxy<T>)[]): Promise<T[]> {
+    return callVia(this, "concat", others) as Promise<T[]>;
   }
   /** A copy. */
-  async copy(): Promise<T[]> {
-    return await callVia(this, "copy", []) as T[];
+  copy(): Promise<T[]> {
+    return callVia(this, "copy", []) as Promise<T[]>;
   }
   /** Whether `item` is in the list. */
-  async includes(item: T, from?: number): Promise<boolean> {
-    return await callVia(this, "includes", given([item, from])) as boolean;
+  includes(item: T, from?: number): Promise<boolean> {
+    return callVia(this, "includes", given([item, from])) as Promise<boolean>;
   }
   /** The index of `item`, or -1. */
-  async indexOf(item: T, from?: number): Promise<number> {
-    return await callVia(this, "indexOf", given([item, from])) as number;
+  indexOf(item: T, from?: number): Promise<number> {
+    return callVia(this, "indexOf", given([item, from])) as Promise<number>;
   }
   /** The last index of `item`, or -1. */
-  async lastIndexOf(item: T): Promise<number> {
-    return await callVia(this, "lastIndexOf", [item]) as number;
+  lastIndexOf(item: T): Promise<number> {
+    return callVia(this, "lastIndexOf", [item]) as Promise<number>;
   }
   /** The index of `item`; a `RangeError` when it is not in the list. Python's form of {@linkcode ListProxy.indexOf}. */
-  async index(item: T, from?: number, to?: number): Promise<number> {
-    return await callVia(this, "index", given([item, from, to])) as number;
+  index(item: T, from?: number, to?: number): Promise<number> {
+    return callVia(this, "index", given([item, from, to])) as Promise<number>;
   }
   /** How often `item` is in the list. */
-  async count(item: T): Promise<number> {
-    return await callVia(this, "count", [item]) as number;
+  count(item: T): Promise<number> {
+    return callVia(this, "count", [item]) as Promise<number>;
   }
   /** Turns the list round. */
-  async reverse(): Promise<void> {
-    await callVia(this, "reverse", []);
+  reverse(): Promise<void> {
+    return callVia(this, "reverse", []) as Promise<void>;
   }
   /**
    * Sorts the list: numbers by their size, dates by their time, everything else as text. (A comparing function would have to be called
@@ -292,44 +292,44 @@ export class ListProxy<T = any> extends BaseProxy {
     return await callVia(this, "toSorted", given([options])) as T[];
   }
   /** A copy, turned round. */
-  async toReversed(): Promise<T[]> {
-    return await callVia(this, "toReversed", []) as T[];
+  toReversed(): Promise<T[]> {
+    return callVia(this, "toReversed", []) as Promise<T[]>;
   }
   /** A copy with some items replaced. */
-  async toSpliced(start: number, deleteCount: number, ...items: T[]): Promise<T[]> {
-    return await callVia(this, "toSpliced", [start, deleteCount, ...items]) as T[];
+  toSpliced(start: number, deleteCount: number, ...items: T[]): Promise<T[]> {
+    return callVia(this, "toSpliced", [start, deleteCount, ...items]) as Promise<T[]>;
   }
   /** A copy with another item at an index. */
-  async with(index: number, item: T): Promise<T[]> {
-    return await callVia(this, "with", [index, item]) as T[];
+  with(index: number, item: T): Promise<T[]> {
+    return callVia(this, "with", [index, item]) as Promise<T[]>;
   }
   /** Sets a part, or everything, to `item`. */
-  async fill(item: T, start?: number, end?: number): Promise<void> {
-    await callVia(this, "fill", given([item, start, end]));
+  fill(item: T, start?: number, end?: number): Promise<void> {
+    return callVia(this, "fill", given([item, start, end])) as Promise<void>;
   }
   /** Copies a part over another. */
-  async copyWithin(target: number, start: number, end?: number): Promise<void> {
-    await callVia(this, "copyWithin", given([target, start, end]));
+  copyWithin(target: number, start: number, end?: number): Promise<void> {
+    return callVia(this, "copyWithin", given([target, start, end])) as Promise<void>;
   }
   /** A copy in which arrays are replaced by their items. */
-  async flat(depth?: number): Promise<unknown[]> {
-    return await callVia(this, "flat", given([depth])) as unknown[];
+  flat(depth?: number): Promise<unknown[]> {
+    return callVia(this, "flat", given([depth])) as Promise<unknown[]>;
   }
   /** The items as text. */
-  async join(separator?: string): Promise<string> {
-    return await callVia(this, "join", given([separator])) as string;
+  join(separator?: string): Promise<string> {
+    return callVia(this, "join", given([separator])) as Promise<string>;
   }
   /** The indexes, as an array. */
-  async keys(): Promise<number[]> {
-    return await callVia(this, "keys", []) as number[];
+  keys(): Promise<number[]> {
+    return callVia(this, "keys", []) as Promise<number[]>;
   }
   /** The items, as an array. */
-  async values(): Promise<T[]> {
-    return await callVia(this, "values", []) as T[];
+  values(): Promise<T[]> {
+    return callVia(this, "values", []) as Promise<T[]>;
   }
   /** Pairs of index and item, as an array. */
-  async entries(): Promise<[number, T][]> {
-    return await callVia(this, "entries", []) as [number, T][];
+  entries(): Promise<[number, T][]> {
+    return callVia(this, "entries", []) as Promise<[number, T][]>;
   }
   /** A copy. */
   override getvalue(): Promise<T[]> {
@@ -353,100 +353,100 @@ export class ListProxy<T = any> extends BaseProxy {
 // deno-lint-ignore no-explicit-any -- nobody has said what is in it
 export class SetProxy<T = any> extends BaseProxy {
   /** Adds an item. */
-  async add(item: T): Promise<void> {
-    await callVia(this, "add", [item]);
+  add(item: T): Promise<void> {
+    return callVia(this, "add", [item]) as Promise<void>;
   }
   /** Whether `item` is in the set. */
-  async has(item: T): Promise<boolean> {
-    return await callVia(this, "has", [item]) as boolean;
+  has(item: T): Promise<boolean> {
+    return callVia(this, "has", [item]) as Promise<boolean>;
   }
   /** Takes an item out; whether it was there. */
-  async delete(item: T): Promise<boolean> {
-    return await callVia(this, "delete", [item]) as boolean;
+  delete(item: T): Promise<boolean> {
+    return callVia(this, "delete", [item]) as Promise<boolean>;
   }
   /** Takes an item out, if it is there. */
-  async discard(item: T): Promise<void> {
-    await callVia(this, "discard", [item]);
+  discard(item: T): Promise<void> {
+    return callVia(this, "discard", [item]) as Promise<void>;
   }
   /** Takes an item out; a `RangeError` when it is not there. */
-  async remove(item: T): Promise<void> {
-    await callVia(this, "remove", [item]);
+  remove(item: T): Promise<void> {
+    return callVia(this, "remove", [item]) as Promise<void>;
   }
   /** Takes some item out; a `RangeError` when there is none. */
-  async pop(): Promise<T> {
-    return await callVia(this, "pop", []) as T;
+  pop(): Promise<T> {
+    return callVia(this, "pop", []) as Promise<T>;
   }
   /** Takes everything out. */
-  async clear(): Promise<void> {
-    await callVia(this, "clear", []);
+  clear(): Promise<void> {
+    return callVia(this, "clear", []) as Promise<void>;
   }
   /** How many items there are. */
-  async size(): Promise<number> {
-    return await callVia(this, "size", []) as number;
+  size(): Promise<number> {
+    return callVia(this, "size", []) as Promise<number>;
   }
   /** The same as {@linkcode SetProxy.size}. */
-  async length(): Promise<number> {
-    return await callVia(this, "size", []) as number;
+  length(): Promise<number> {
+    return callVia(this, "size", []) as Promise<number>;
   }
   /** The items, as an array. */
-  async keys(): Promise<T[]> {
-    return await callVia(this, "keys", []) as T[];
+  keys(): Promise<T[]> {
+    return callVia(this, "keys", []) as Promise<T[]>;
   }
   /** The items, as an array. */
-  async values(): Promise<T[]> {
-    return await callVia(this, "values", []) as T[];
+  values(): Promise<T[]> {
+    return callVia(this, "values", []) as Promise<T[]>;
   }
   /** Pairs of each item with itself, as an array. */
-  async entries(): Promise<[T, T][]> {
-    return await callVia(this, "entries", []) as [T, T][];
+  entries(): Promise<[T, T][]> {
+    return callVia(this, "entries", []) as Promise<[T, T][]>;
   }
   /** A copy, as a `Set`. */
-  async copy(): Promise<Set<T>> {
-    return await callVia(this, "copy", []) as Set<T>;
+  copy(): Promise<Set<T>> {
+    return callVia(this, "copy", []) as Promise<Set<T>>;
   }
   /** Adds all items of others. */
-  async update(...others: ItemSource<T>[]): Promise<void> {
-    await callVia(this, "update", others.map(sendable));
+  update(...others: ItemSource<T>[]): Promise<void> {
+    return callVia(this, "update", others.map(sendable)) as Promise<void>;
   }
   /** The items of both. */
-  async union<U>(other: ItemSource<U>): Promise<Set<T | U>> {
-    return await callVia(this, "union", [sendable(other)]) as Set<T | U>;
+  union<U>(other: ItemSource<U>): Promise<Set<T | U>> {
+    return callVia(this, "union", [sendable(other)]) as Promise<Set<T | U>>;
   }
   /** The items that are in both. */
-  async intersection<U>(other: ItemSource<U>): Promise<Set<T & U>> {
-    return await callVia(this, "intersection", [sendable(other)]) as Set<T & U>;
+  intersection<U>(other: ItemSource<U>): Promise<Set<T & U>> {
+    return callVia(this, "intersection", [sendable(other)]) as Promise<Set<T & U>>;
   }
   /** The items that are not in the other. */
-  async difference(other: ItemSource<unknown>): Promise<Set<T>> {
-    return await callVia(this, "difference", [sendable(other)]) as Set<T>;
+  difference(other: ItemSource<unknown>): Promise<Set<T>> {
+    return callVia(this, "difference", [sendable(other)]) as Promise<Set<T>>;
   }
   /** The items that are in one of both only. */
-  async symmetricDifference<U>(other: ItemSource<U>): Promise<Set<T | U>> {
-    return await callVia(this, "symmetricDifference", [sendable(other)]) as Set<T | U>;
+  symmetricDifference<U>(other: ItemSource<U>): Promise<Set<T | U>> {
+    return callVia(this, "symmetricDifference", [sendable(other)]) as Promise<Set<T | U>>;
   }
   /** Keeps only what is in the other, too. */
-  async intersectionUpdate(other: ItemSource<unknown>): Promise<void> {
-    await callVia(this, "intersectionUpdate", [sendable(other)]);
+  intersectionUpdate(other: ItemSource<unknown>): Promise<void> {
+    return callVia(this, "intersectionUpdate", [sendable(other)]) as Promise<void>;
   }
   /** Takes out what is in the other. */
-  async differenceUpdate(other: ItemSource<unknown>): Promise<void> {
-    await callVia(this, "differenceUpdate", [sendable(other)]);
+  differenceUpdate(other: ItemSource<unknown>): Promise<void> {
+    return callVia(this, "differenceUpdate", [sendable(other)]) as Promise<void>;
   }
   /** Takes out what is in both, and adds what is only in the other. */
-  async symmetricDifferenceUpdate(other: ItemSource<T>): Promise<void> {
-    await callVia(this, "symmetricDifferenceUpdate", [sendable(other)]);
+  symmetricDifferenceUpdate(other: ItemSource<T>): Promise<void> {
+    return callVia(this, "symmetricDifferenceUpdate", [sendable(other)]) as Promise<void>;
   }
   /** Whether all items are in the other. */
-  async isSubsetOf(other: ItemSource<unknown>): Promise<boolean> {
-    return await callVia(this, "isSubsetOf", [sendable(other)]) as boolean;
+  isSubsetOf(other: ItemSource<unknown>): Promise<boolean> {
+    return callVia(this, "isSubsetOf", [sendable(other)]) as Promise<boolean>;
   }
   /** Whether all items of the other are in this. */
-  async isSupersetOf(other: ItemSource<unknown>): Promise<boolean> {
-    return await callVia(this, "isSupersetOf", [sendable(other)]) as boolean;
+  isSupersetOf(other: ItemSource<unknown>): Promise<boolean> {
+    return callVia(this, "isSupersetOf", [sendable(other)]) as Promise<boolean>;
   }
   /** Whether no item is in both. */
-  async isDisjointFrom(other: ItemSource<unknown>): Promise<boolean> {
-    return await callVia(this, "isDisjointFrom", [sendable(other)]) as boolean;
+  isDisjointFrom(other: ItemSource<unknown>): Promise<boolean> {
+    return callVia(this, "isDisjointFrom", [sendable(other)]) as Promise<boolean>;
   }
   /** A copy, as a `Set`. */
   override getvalue(): Promise<Set<T>> {
@@ -475,32 +475,32 @@ export class SetProxy<T = any> extends BaseProxy {
 export class NamespaceProxy extends BaseProxy {
   /** The value of a field, or `fallback`. */
   // deno-lint-ignore no-explicit-any -- a field can hold anything
-  async get(name: string, fallback?: unknown): Promise<any> {
-    return await callVia(this, "get", given([name, fallback]));
+  get(name: string, fallback?: unknown): Promise<any> {
+    return callVia(this, "get", given([name, fallback]));
   }
   /** Sets a field. */
-  async set(name: string, value: unknown): Promise<void> {
-    await callVia(this, "set", [name, value]);
+  set(name: string, value: unknown): Promise<void> {
+    return callVia(this, "set", [name, value]) as Promise<void>;
   }
   /** Whether there is such a field. */
-  async has(name: string): Promise<boolean> {
-    return await callVia(this, "has", [name]) as boolean;
+  has(name: string): Promise<boolean> {
+    return callVia(this, "has", [name]) as Promise<boolean>;
   }
   /** Takes a field away; whether there was one. */
-  async delete(name: string): Promise<boolean> {
-    return await callVia(this, "delete", [name]) as boolean;
+  delete(name: string): Promise<boolean> {
+    return callVia(this, "delete", [name]) as Promise<boolean>;
   }
   /** The names, as an array. */
-  async keys(): Promise<string[]> {
-    return await callVia(this, "keys", []) as string[];
+  keys(): Promise<string[]> {
+    return callVia(this, "keys", []) as Promise<string[]>;
   }
   /** The values, as an array. */
-  async values(): Promise<unknown[]> {
-    return await callVia(this, "values", []) as unknown[];
+  values(): Promise<unknown[]> {
+    return callVia(this, "values", []) as Promise<unknown[]>;
   }
   /** Pairs of name and value, as an array. */
-  async entries(): Promise<[string, unknown][]> {
-    return await callVia(this, "entries", []) as [string, unknown][];
+  entries(): Promise<[string, unknown][]> {
+    return callVia(this, "entries", []) as Promise<[string, unknown][]>;
   }
   /** A copy, as a plain object. */
   override getvalue(): Promise<Record<string, unknown>> {
@@ -516,12 +516,12 @@ export class NamespaceProxy extends BaseProxy {
 // deno-lint-ignore no-explicit-any -- nobody has said what is in it
 export class ValueProxy<T = any> extends BaseProxy {
   /** The value. */
-  async get(): Promise<T> {
-    return await callVia(this, "get", []) as T;
+  get(): Promise<T> {
+    return callVia(this, "get", []) as Promise<T>;
   }
   /** Sets the value. */
-  async set(value: T): Promise<void> {
-    await callVia(this, "set", [value]);
+  set(value: T): Promise<void> {
+    return callVia(this, "set", [value]) as Promise<void>;
   }
   /** The value, as {@linkcode ValueProxy.get} gives it. */
   get value(): Promise<T> {
@@ -540,56 +540,56 @@ export class ValueProxy<T = any> extends BaseProxy {
  */
 export class ArrayProxy<T extends number | bigint = number> extends BaseProxy {
   /** The item at an index, from the end if it is negative; a `RangeError` when there is none. */
-  async get(index: number): Promise<T> {
-    return await callVia(this, "get", [index]) as T;
+  get(index: number): Promise<T> {
+    return callVia(this, "get", [index]) as Promise<T>;
   }
   /** Sets the item at an index; a `RangeError` when there is none, or `value` is out of range. */
-  async set(index: number, value: T): Promise<void> {
-    await callVia(this, "set", [index, value]);
+  set(index: number, value: T): Promise<void> {
+    return callVia(this, "set", [index, value]) as Promise<void>;
   }
   /** The item at an index, from the end if it is negative, or `undefined`. */
-  async at(index: number): Promise<T | undefined> {
-    return await callVia(this, "at", [index]) as T | undefined;
+  at(index: number): Promise<T | undefined> {
+    return callVia(this, "at", [index]) as Promise<T | undefined>;
   }
   /** How many items there are. */
-  async length(): Promise<number> {
-    return await callVia(this, "length", []) as number;
+  length(): Promise<number> {
+    return callVia(this, "length", []) as Promise<number>;
   }
   /** A copy of a part, as a typed array. */
-  async slice(start?: number, end?: number): Promise<ArrayBufferView & Iterable<T>> {
-    return await callVia(this, "slice", given([start, end])) as ArrayBufferView & Iterable<T>;
+  slice(start?: number, end?: number): Promise<ArrayBufferView & Iterable<T>> {
+    return callVia(this, "slice", given([start, end])) as Promise<ArrayBufferView & Iterable<T>>;
   }
   /** Sets a part, or everything, to `value`. */
-  async fill(value: T, start?: number, end?: number): Promise<void> {
-    await callVia(this, "fill", given([value, start, end]));
+  fill(value: T, start?: number, end?: number): Promise<void> {
+    return callVia(this, "fill", given([value, start, end])) as Promise<void>;
   }
   /** Whether `value` is in the array. */
-  async includes(value: T, from?: number): Promise<boolean> {
-    return await callVia(this, "includes", given([value, from])) as boolean;
+  includes(value: T, from?: number): Promise<boolean> {
+    return callVia(this, "includes", given([value, from])) as Promise<boolean>;
   }
   /** The index of `value`, or -1. */
-  async indexOf(value: T, from?: number): Promise<number> {
-    return await callVia(this, "indexOf", given([value, from])) as number;
+  indexOf(value: T, from?: number): Promise<number> {
+    return callVia(this, "indexOf", given([value, from])) as Promise<number>;
   }
   /** Turns the array round. */
-  async reverse(): Promise<void> {
-    await callVia(this, "reverse", []);
+  reverse(): Promise<void> {
+    return callVia(this, "reverse", []) as Promise<void>;
   }
   /** Sorts the array by size. */
-  async sort(): Promise<void> {
-    await callVia(this, "sort", []);
+  sort(): Promise<void> {
+    return callVia(this, "sort", []) as Promise<void>;
   }
   /** The indexes, as an array. */
-  async keys(): Promise<number[]> {
-    return await callVia(this, "keys", []) as number[];
+  keys(): Promise<number[]> {
+    return callVia(this, "keys", []) as Promise<number[]>;
   }
   /** The items, as an array. */
-  async values(): Promise<T[]> {
-    return await callVia(this, "values", []) as T[];
+  values(): Promise<T[]> {
+    return callVia(this, "values", []) as Promise<T[]>;
   }
   /** Pairs of index and item, as an array. */
-  async entries(): Promise<[number, T][]> {
-    return await callVia(this, "entries", []) as [number, T][];
+  entries(): Promise<[number, T][]> {
+    return callVia(this, "entries", []) as Promise<[number, T][]>;
   }
   /** A copy, as a typed array. */
   override getvalue(): Promise<ArrayBufferView & Iterable<T>> {
@@ -636,8 +636,8 @@ export class AcquirerProxy extends BaseProxy {
    * @throws {RangeError} When `timeout` is `NaN` or too large, or given with `blocking: false`.
    * @throws The signal's reason, when it is aborted.
    */
-  async acquire(options?: AcquireOptions): Promise<boolean> {
-    return await waiting(this, "acquire", [], options) as boolean;
+  acquire(options?: AcquireOptions): Promise<boolean> {
+    return waiting(this, "acquire", [], options) as Promise<boolean>;
   }
 
   /**
@@ -646,13 +646,13 @@ export class AcquirerProxy extends BaseProxy {
    * @throws {ThreadError} When a lock is not locked, or an RLock is another client's.
    * @throws {RangeError} When a bounded semaphore is released too often.
    */
-  async release(n?: number): Promise<void> {
-    await callVia(this, "release", given([n]));
+  release(n?: number): Promise<void> {
+    return callVia(this, "release", given([n])) as Promise<void>;
   }
 
   /** Whether a lock is locked. */
-  async locked(): Promise<boolean> {
-    return await callVia(this, "locked", []) as boolean;
+  locked(): Promise<boolean> {
+    return callVia(this, "locked", []) as Promise<boolean>;
   }
 
   /**
@@ -688,8 +688,8 @@ export class ConditionProxy extends AcquirerProxy {
    * @returns Whether it was notified; `false` only when time ran out.
    * @throws {ThreadError} When the caller does not hold the lock.
    */
-  async wait(options?: WaitOptions): Promise<boolean> {
-    return await waiting(this, "wait", [], options) as boolean;
+  wait(options?: WaitOptions): Promise<boolean> {
+    return waiting(this, "wait", [], options) as Promise<boolean>;
   }
 
   /**
@@ -716,8 +716,8 @@ export class ConditionProxy extends AcquirerProxy {
    *
    * @throws {ThreadError} When the caller does not hold the lock.
    */
-  async notify(n?: number): Promise<void> {
-    await callVia(this, "notify", given([n]));
+  notify(n?: number): Promise<void> {
+    return callVia(this, "notify", given([n])) as Promise<void>;
   }
 
   /**
@@ -725,28 +725,28 @@ export class ConditionProxy extends AcquirerProxy {
    *
    * @throws {ThreadError} When the caller does not hold the lock.
    */
-  async notifyAll(): Promise<void> {
-    await callVia(this, "notifyAll", []);
+  notifyAll(): Promise<void> {
+    return callVia(this, "notifyAll", []) as Promise<void>;
   }
 }
 
 /** The proxy of an Event. */
 export class EventProxy extends BaseProxy {
   /** Whether it is set. */
-  async isSet(): Promise<boolean> {
-    return await callVia(this, "isSet", []) as boolean;
+  isSet(): Promise<boolean> {
+    return callVia(this, "isSet", []) as Promise<boolean>;
   }
   /** Sets it: everybody who waits goes on. */
-  async set(): Promise<void> {
-    await callVia(this, "set", []);
+  set(): Promise<void> {
+    return callVia(this, "set", []) as Promise<void>;
   }
   /** Clears it. */
-  async clear(): Promise<void> {
-    await callVia(this, "clear", []);
+  clear(): Promise<void> {
+    return callVia(this, "clear", []) as Promise<void>;
   }
   /** Waits until it is set; `false` only when time ran out. */
-  async wait(options?: WaitOptions): Promise<boolean> {
-    return await waiting(this, "wait", [], options) as boolean;
+  wait(options?: WaitOptions): Promise<boolean> {
+    return waiting(this, "wait", [], options) as Promise<boolean>;
   }
 }
 
@@ -758,28 +758,28 @@ export class BarrierProxy extends BaseProxy {
    * @returns A number from 0 to `parties - 1`, a different one for each party.
    * @throws {BrokenBarrierError} When the barrier is broken or reset, before or during the wait.
    */
-  async wait(options?: WaitOptions): Promise<number> {
-    return await waiting(this, "wait", [], options) as number;
+  wait(options?: WaitOptions): Promise<number> {
+    return waiting(this, "wait", [], options) as Promise<number>;
   }
   /** Breaks the barrier. */
-  async abort(): Promise<void> {
-    await callVia(this, "abort", []);
+  abort(): Promise<void> {
+    return callVia(this, "abort", []) as Promise<void>;
   }
   /** Empties the barrier and makes it whole. */
-  async reset(): Promise<void> {
-    await callVia(this, "reset", []);
+  reset(): Promise<void> {
+    return callVia(this, "reset", []) as Promise<void>;
   }
   /** How many have to arrive. */
-  async parties(): Promise<number> {
-    return await callVia(this, "parties", []) as number;
+  parties(): Promise<number> {
+    return callVia(this, "parties", []) as Promise<number>;
   }
   /** How many wait now. */
-  async nWaiting(): Promise<number> {
-    return await callVia(this, "nWaiting", []) as number;
+  nWaiting(): Promise<number> {
+    return callVia(this, "nWaiting", []) as Promise<number>;
   }
   /** Whether it is broken. */
-  async broken(): Promise<boolean> {
-    return await callVia(this, "broken", []) as boolean;
+  broken(): Promise<boolean> {
+    return callVia(this, "broken", []) as Promise<boolean>;
   }
 }
 
@@ -809,8 +809,8 @@ export class QueueProxy<T = any> extends BaseProxy {
    * @throws {Full} When time ran out.
    * @throws {ShutDown} When the queue is, or meanwhile was, shut down.
    */
-  async put(item: T, options?: WaitOptions): Promise<void> {
-    await waiting(this, "put", [item], options);
+  put(item: T, options?: WaitOptions): Promise<void> {
+    return waiting(this, "put", [item], options) as Promise<void>;
   }
   /**
    * Waits for an item and takes it out.
@@ -818,52 +818,52 @@ export class QueueProxy<T = any> extends BaseProxy {
    * @throws {Empty} When time ran out.
    * @throws {ShutDown} When the queue is, or meanwhile was, shut down, and is empty.
    */
-  async get(options?: WaitOptions): Promise<T> {
-    return await waiting(this, "get", [], options) as T;
+  get(options?: WaitOptions): Promise<T> {
+    return waiting(this, "get", [], options) as Promise<T>;
   }
   /** Puts an item in if there is room; otherwise a `Full`. */
-  async putNowait(item: T): Promise<void> {
-    await callVia(this, "putNowait", [item]);
+  putNowait(item: T): Promise<void> {
+    return callVia(this, "putNowait", [item]) as Promise<void>;
   }
   /** Takes an item out if there is one; otherwise an `Empty`. */
-  async getNowait(): Promise<T> {
-    return await callVia(this, "getNowait", []) as T;
+  getNowait(): Promise<T> {
+    return callVia(this, "getNowait", []) as Promise<T>;
   }
   /** How many items are in the queue. */
-  async qsize(): Promise<number> {
-    return await callVia(this, "qsize", []) as number;
+  qsize(): Promise<number> {
+    return callVia(this, "qsize", []) as Promise<number>;
   }
   /** Whether there is no item. */
-  async empty(): Promise<boolean> {
-    return await callVia(this, "empty", []) as boolean;
+  empty(): Promise<boolean> {
+    return callVia(this, "empty", []) as Promise<boolean>;
   }
   /** Whether there is no room. */
-  async full(): Promise<boolean> {
-    return await callVia(this, "full", []) as boolean;
+  full(): Promise<boolean> {
+    return callVia(this, "full", []) as Promise<boolean>;
   }
   /** How many items it holds; 0 or less: any number. */
-  async maxsize(): Promise<number> {
-    return await callVia(this, "maxsize", []) as number;
+  maxsize(): Promise<number> {
+    return callVia(this, "maxsize", []) as Promise<number>;
   }
   /** Says that the work on one item is done; a `RangeError` when that was said too often. */
-  async taskDone(): Promise<void> {
-    await callVia(this, "taskDone", []);
+  taskDone(): Promise<void> {
+    return callVia(this, "taskDone", []) as Promise<void>;
   }
   /**
    * Waits until the work on every item is done.
    *
    * @throws {TimeoutError} When time ran out.
    */
-  async join(options?: WaitOptions): Promise<void> {
-    await waiting(this, "join", [], options);
+  join(options?: WaitOptions): Promise<void> {
+    return waiting(this, "join", [], options) as Promise<void>;
   }
   /** Closes the queue: see `Queue.shutdown` of `queue`. */
   async shutdown(options?: { immediate?: boolean }): Promise<void> {
     await callVia(this, "shutdown", given([options]));
   }
   /** Whether the queue was shut down. */
-  async isShutdown(): Promise<boolean> {
-    return await callVia(this, "isShutdown", []) as boolean;
+  isShutdown(): Promise<boolean> {
+    return callVia(this, "isShutdown", []) as Promise<boolean>;
   }
   /** Takes items until the queue is shut down and empty. */
   async *[Symbol.asyncIterator](): AsyncIterableIterator<T> {
@@ -888,16 +888,16 @@ export class QueueProxy<T = any> extends BaseProxy {
 // deno-lint-ignore no-explicit-any -- nobody has said what is in it
 export class IteratorProxy<T = any> extends BaseProxy implements AsyncIterableIterator<T> {
   /** Goes on to the next item. */
-  async next(...args: [unknown?]): Promise<IteratorResult<T, unknown>> {
-    return await callVia(this, "next", args) as IteratorResult<T, unknown>;
+  next(...args: [unknown?]): Promise<IteratorResult<T, unknown>> {
+    return callVia(this, "next", args) as Promise<IteratorResult<T, unknown>>;
   }
   /** Ends the iterator. */
-  async return(value?: unknown): Promise<IteratorResult<T, unknown>> {
-    return await callVia(this, "return", given([value])) as IteratorResult<T, unknown>;
+  return(value?: unknown): Promise<IteratorResult<T, unknown>> {
+    return callVia(this, "return", given([value])) as Promise<IteratorResult<T, unknown>>;
   }
   /** Throws at the place where the generator stands. */
-  async throw(error?: unknown): Promise<IteratorResult<T, unknown>> {
-    return await callVia(this, "throw", [error]) as IteratorResult<T, unknown>;
+  throw(error?: unknown): Promise<IteratorResult<T, unknown>> {
+    return callVia(this, "throw", [error]) as Promise<IteratorResult<T, unknown>>;
   }
   /** Itself. */
   [Symbol.asyncIterator](): this {
