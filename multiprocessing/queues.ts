@@ -21,6 +21,9 @@ function arrive<Q>(parts: unknown, make: () => Q): Q {
   return make();
 }
 
+/** What is behind a queue, for its subclass. */
+let coreOf: <T>(queue: Queue<T>) => Core<T>;
+
 function checked(maxsize: number, kind: string): number {
   if (typeof maxsize !== "number") {
     throw new TypeError(`Cannot make a ${kind}: maxsize must be a number, got ${typeof maxsize}`);
@@ -99,6 +102,7 @@ export class Queue<T = unknown> {
   }
 
   static {
+    coreOf = (queue) => queue.#core;
     register(Queue, {
       name: "multiprocessing.Queue",
       module: import.meta.url,
@@ -106,11 +110,6 @@ export class Queue<T = unknown> {
       reduce: (queue) => queue.#core.send(),
       revive: (parts) => arrive(parts, () => new Queue()),
     });
-  }
-
-  /** For reducers. @internal */
-  _send(): unknown {
-    return this.#core.send();
   }
 
   /**
@@ -259,11 +258,6 @@ export class Queue<T = unknown> {
   cancelJoinThread(): void {
     this.#core.cancelJoinThread();
   }
-
-  /** For {@linkcode JoinableQueue}. @internal */
-  protected get _core(): Core<T> {
-    return this.#core;
-  }
 }
 
 /**
@@ -301,7 +295,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
       name: "multiprocessing.JoinableQueue",
       module: import.meta.url,
       spans: "processes",
-      reduce: (queue) => queue._send(),
+      reduce: (queue) => coreOf(queue).send(),
       revive: (parts) => arrive(parts, () => new JoinableQueue()),
     });
   }
@@ -312,7 +306,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
    * @throws {RangeError} When it was said for every item already; of a queue that another process serves, the next call throws it.
    */
   taskDone(): void {
-    if (this._core.taskDone()) return;
+    if (coreOf(this).taskDone()) return;
     throw new RangeError("Cannot mark a task as done: taskDone was called for every item already");
   }
 
@@ -324,7 +318,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
    * @throws The signal's reason, when it is aborted.
    */
   async join(options?: WaitOptions): Promise<void> {
-    if (!await this._core.join(limitOf(options, "JoinableQueue.join"))) throw notJoined();
+    if (!await coreOf(this).join(limitOf(options, "JoinableQueue.join"))) throw notJoined();
   }
 
   /**
@@ -335,7 +329,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
    * @throws {Deno.errors.NotCapable} Without `--allow-ffi`.
    */
   joinSync(options?: WaitOptions): void {
-    if (!this._core.joinSync(limitOf(options, "JoinableQueue.joinSync"))) throw notJoined();
+    if (!coreOf(this).joinSync(limitOf(options, "JoinableQueue.joinSync"))) throw notJoined();
   }
 }
 
