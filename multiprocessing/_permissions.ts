@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { startsRestricted } from "./_restricted.ts";
 import { whoAmI } from "./_self.ts";
 
 /** What a child may do: as its parent, nothing, or a part. */
@@ -28,12 +29,13 @@ export interface Grant {
 }
 
 /**
- * Checks the shape of what the user wants.
+ * Checks the shape of what the user wants, and takes note when it leaves out what shared memory needs.
  *
  * @throws {TypeError} when it has not the shape of `permissions`.
  */
 export function checkPermissions(wanted: unknown): asserts wanted is Permissions {
-  if (wanted === "inherit" || wanted === "none") return;
+  if (wanted === "none") return startsRestricted();
+  if (wanted === "inherit") return;
   if (typeof wanted !== "object" || wanted === null || Array.isArray(wanted)) {
     throw new TypeError(
       `Cannot set permissions: they must be "inherit", "none" or an object such as { read: ["data"] }, got ${
@@ -58,6 +60,8 @@ export function checkPermissions(wanted: unknown): asserts wanted is Permissions
       );
     }
   }
+  const { ffi } = wanted as Deno.PermissionOptionsObject;
+  if (ffi !== true && ffi !== "inherit") startsRestricted();
 }
 
 /**

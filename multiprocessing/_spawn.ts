@@ -103,12 +103,13 @@ export class Child {
 
   #add(holdable: Holdable): void {
     this.#holdables.add(holdable);
-    if (this.#holds > 0) holdable.ref();
+    if (this.#holds > 0) refUnlessEnded(holdable);
   }
 
   /** Keeps the event loop going while the child lives. Counted. */
   hold(): void {
-    if (this.#holds++ === 0) { for (const holdable of this.#holdables) holdable.ref(); }
+    if (this.#holds++ > 0) return;
+    for (const holdable of this.#holdables) refUnlessEnded(holdable);
   }
 
   unhold(): void {
@@ -124,6 +125,15 @@ export class Child {
       // It has ended, and nobody has looked yet.
       if (!(error instanceof TypeError)) throw error;
     }
+  }
+}
+
+/** A child that has ended cannot be held, and nobody may have noticed its end yet. */
+function refUnlessEnded(holdable: Holdable): void {
+  try {
+    holdable.ref();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
   }
 }
 

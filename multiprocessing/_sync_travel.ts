@@ -2,7 +2,7 @@
  * How locks travel: as a place in shared memory, for whoever can map it, and as an object to call, for whoever cannot.
  *
  * A handle to call is kept by its home until it is redeemed, so it goes along only when it may be needed: when there is no memory to
- * map, or when this program has started a process that may not map any ({@linkcode serveRestricted}). A receiver that can map lets go
+ * map, or when this program has started a process that may not map any (see `_restricted.ts`). A receiver that can map lets go
  * of it.
  *
  * @module
@@ -10,6 +10,7 @@
 import type { PlaceHandle } from "./_arena.ts";
 import { hasPlatform, platform } from "../threading/_core/platform/mod.ts";
 import { type Far, farOf, handleOf, seatOf } from "./_sync_far.ts";
+import { hasRestricted } from "./_restricted.ts";
 import { type Home, reduceSeat, reviveSeat } from "./_sync_seat.ts";
 import { address, cameHome, type Handle, redeem, type Remote, type Service } from "./_tree.ts";
 
@@ -19,13 +20,6 @@ export interface Parts {
   readonly call: Handle | undefined;
   /** What else the class wants to know on the other side. */
   readonly extra: unknown;
-}
-
-let restricted = false;
-
-/** From now on locks are sent so that processes without `--allow-ffi` can use them too. */
-export function serveRestricted(): void {
-  restricted = true;
 }
 
 /** One kind of lock. */
@@ -46,7 +40,7 @@ export function reduce<Near, F extends Far>(
   if (port instanceof kind.far) return { place: undefined, call: port.handle(), extra };
   const { seat } = port as { seat: Home };
   const place = reduceSeat(seat);
-  const call = place === undefined || restricted ? handleOf(seat, kind.serve) : undefined;
+  const call = place === undefined || hasRestricted() ? handleOf(seat, kind.serve) : undefined;
   return { place, call, extra };
 }
 
