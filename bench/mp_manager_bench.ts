@@ -124,18 +124,18 @@ export async function run(): Promise<Group[]> {
   const pythons = kinds.map(([name]) => () => python!.round(name));
   const ours = kinds.map(([, round]) => round);
   const both = ours.flatMap((round, i) => python === undefined ? [round] : [round, pythons[i]]);
-  const rounds = await takeTurns([floor, atOnce, ...both]);
+  const rounds = await takeTurns([floor, ...both, atOnce]);
   const step = python === undefined ? 1 : 2;
   const bare = figure("floor: a bare echo over a Unix socket", "us", rounds[0]);
-  const mine = names.map((name, i) => figure(name, "us", rounds[2 + i * step]));
+  const mine = names.map((name, i) => figure(name, "us", rounds[1 + i * step]));
   const rows: Row[] = [bare, ...mine.slice(0, 1).map((row) => beside(row, bare))];
-  rows.push(beside(figure("a dict is read, 2,000 calls at once", "us", rounds[1]), bare));
+  rows.push(beside(figure("a dict is read, 2,000 calls at once", "us", rounds.at(-1)!), bare));
   const groups: Group[] = [{ group: "managers: a call of a proxy, beside a bare echo", rows }];
   if (python !== undefined) {
     groups.push({
       group: "managers: a call of a proxy, beside CPython's",
       rows: mine.map((row, i) => {
-        const theirs = figure(`python3: ${names[i]}`, "us", rounds[3 + i * step]);
+        const theirs = figure(`python3: ${names[i]}`, "us", rounds[2 + i * step]);
         return beside(row, theirs, i === 0 ? { atMost: 1 } : undefined);
       }),
     });

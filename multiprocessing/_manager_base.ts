@@ -345,7 +345,7 @@ export class BaseManager<Types extends object = Record<never, never>> implements
         }`,
       );
     }
-    const what = `${this.constructor.name}.create('${typeid}')`;
+    const what = () => `${this.constructor.name}.create('${typeid}')`;
     const proxy = await this.#link("create an object of")
       .call(SERVER, what, "create", [typeid, args]) as BaseProxy;
     return withType(proxy, type.proxytype);
@@ -364,7 +364,7 @@ export class BaseManager<Types extends object = Record<never, never>> implements
   /** Asks the server itself. @internal */
   async _ask(name: string, args: unknown[]): Promise<unknown> {
     return await this.#link(`ask for ${name} of`)
-      .call(SERVER, `${this.constructor.name}.${name}`, name, args);
+      .call(SERVER, () => `${this.constructor.name}.${name}`, name, args);
   }
 
   /** Whether its server keeps track of shared memory. @internal */
@@ -391,7 +391,7 @@ export class BaseManager<Types extends object = Record<never, never>> implements
   async #end({ child, server }: ServerProcess, link: ManagerLink): Promise<void> {
     child.hold();
     try {
-      await link.call(SERVER, "shutdown", "shutdown", []);
+      await link.call(SERVER, () => "shutdown", "shutdown", []);
     } catch {
       // It has ended by itself.
     }

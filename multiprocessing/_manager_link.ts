@@ -28,10 +28,11 @@ import {
 } from "./_manager_hold.ts";
 import { Wire } from "./_manager_socket.ts";
 import {
-  bodyOf,
+  encodedBody,
   ERROR,
   HELLO,
   type Hello,
+  jsonBody,
   NO_SIGNAL,
   numberOf,
   readHello,
@@ -52,6 +53,8 @@ interface Call {
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
+
+const PLAINLY: CallHow = {};
 
 /** Links of this thread by server, the latest of each. */
 const links = new Map<string, ManagerLink>();
@@ -182,25 +185,29 @@ export class ManagerLink implements Destination {
     else if (this.#failure === undefined) this.#early.push(send);
   }
 
-  /** Calls a method of an object there; object 0 is the server. Begun before this returns. */
+  /**
+   * Calls a method of an object there; object 0 is the server. Begun before this returns. `what` gives what a message calls the method.
+   */
   call(
     object: number,
-    what: string,
+    what: (name: string) => string,
     name: string,
     args: readonly unknown[],
-    how: CallHow = {},
+    how: CallHow = PLAINLY,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (this.#failure !== undefined) throw this.#failure(`call ${what}`);
+      if (this.#failure !== undefined) throw this.#failure(`call ${what(name)}`);
       const call = this.#number();
-      const body = encodeTo(this, () => bodyOf(args, `call ${what} with`, this.call, "args"));
-      this.#send((wire) => sendCall(wire, call, object, name, how.signalAt ?? NO_SIGNAL, body));
-      this.#calls.set(
-        call,
-        how.signal === undefined
-          ? { resolve, reject }
-          : this.#abortable(call, how.signal, how.exact ?? false, { resolve, reject }),
+      const body = jsonBody(args) ?? encodeTo(
+        this,
+        () => encodedBody(args, `call ${what(name)} with`, this.call, "args"),
       );
+      const { signal, signalAt = NO_SIGNAL, exact = false } = how;
+      if (this.#wire !== undefined) sendCall(this.#wire, call, object, name, signalAt, body);
+      else this.#early.push((wire) => sendCall(wire, call, object, name, signalAt, body));
+      const settle: Call = { resolve, reject };
+      const abortable = signal && this.#abortable(call, signal, exact, settle);
+      this.#calls.set(call, abortable ?? settle);
       if (this.#calls.size === 1) this.#wire?.ref();
     });
   }
@@ -247,18 +254,28 @@ export class ManagerLink implements Destination {
     switch (tagOf(frame)) {
       case HELLO:
         return this.#hello?.(readHello(frame));
-      case RESULT:
+      case RESULT: {
+        const value = valueIn(restOf(frame));
+        if (!(value instanceof Promise)) return this.#take(number)?.resolve(value);
         // Decoded also when nobody wants it any more: references in it are given back when they are collected.
-        return void valueIn(restOf(frame)).then(
+        return void value.then(
           (value) => this.#take(number)?.resolve(value),
           (error) => this.#take(number)?.reject(error),
         );
+      }
       case ERROR:
-        return void valueIn(restOf(frame)).then((error) => decodeError(error as Parcel)).then(
-          (error) => this.#take(number)?.reject(error),
-          (error) => this.#take(number)?.reject(error),
-        );
+        return void this.#failed(number, restOf(frame));
     }
+  }
+
+  async #failed(number: number, body: Uint8Array): Promise<void> {
+    let error: unknown;
+    try {
+      error = await decodeError(await valueIn(body) as Parcel);
+    } catch (failure) {
+      error = failure;
+    }
+    this.#take(number)?.reject(error);
   }
 
   /** This thread's hold on an object there. `ticket`: the reference was on its way under it; without one the server has counted it. */
@@ -351,9 +368,10 @@ class FarHold implements Hold {
   }
 
   call(name: string, args: readonly unknown[], how?: CallHow): Promise<unknown> {
-    const { object, typeid } = this.token;
-    return this.#link.call(object, `${typeid}.${name}`, name, args, how);
+    return this.#link.call(this.token.object, this.#what, name, args, how);
   }
+
+  #what = (name: string) => `${this.token.typeid}.${name}`;
 
   travel(): Travel {
     const to = destinationNow();

@@ -35,11 +35,12 @@ import { kindFor, methodOf, publicMethods } from "./_manager_objects.ts";
 import { make, type Registry } from "./_manager_registry.ts";
 import { Wire } from "./_manager_socket.ts";
 import {
-  bodyOf,
   CALL,
   CANCEL,
   countIn,
+  encodedBody,
   ERROR,
+  jsonBody,
   NO_SIGNAL,
   numberOf,
   readCall,
@@ -217,9 +218,13 @@ class Session implements Destination {
     const { object, name, signalAt, args } = readCall(frame);
     const caller = new Caller(this);
     this.#calls.set(call, caller);
+    const value = valueIn(args);
+    if (!(value instanceof Promise)) {
+      return this.#perform(call, object, name, signalAt, value as unknown[], caller);
+    }
     this.#decoding = true;
-    valueIn(args).then(
-      (args) => this.#perform(call, object, name, signalAt, args as unknown[], caller),
+    value.then(
+      (args) => this.#perform(call, object, name, signalAt, args, caller),
       (error) => this.#fail(call, error),
     ).then(() => this.#goOn());
   }
@@ -266,12 +271,19 @@ class Session implements Destination {
   }
 
   #answer(call: number, name: string, value: unknown): void {
+    const json = jsonBody(value);
+    if (json === undefined) return this.#answerEncoded(call, name, value);
+    sendAnswer(this.#wire, RESULT, call, json);
+    this.#calls.delete(call);
+  }
+
+  #answerEncoded(call: number, name: string, value: unknown): void {
     const given: Entry[] = [];
     this.#given = given;
     try {
       const body = encodeTo(
         this,
-        () => bodyOf(value, `return from ${name}`, this.#answer, "result"),
+        () => encodedBody(value, `return from ${name}`, this.#answer, "result"),
       );
       sendAnswer(this.#wire, RESULT, call, body);
       this.#calls.delete(call);

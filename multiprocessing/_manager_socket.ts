@@ -20,6 +20,7 @@ export type TakeFrame = (frame: Uint8Array) => void;
 const BUFFER = 64 * 1024;
 /** Bytes that are longer are sent from where they are. */
 const LONG = 8 * 1024;
+const SHORT = 32;
 /** The longest frame that is believed. */
 const LONGEST = 2 ** 31;
 /** The most bytes of a frame that do not count: length, tag and number, and what is fixed in a call. */
@@ -83,16 +84,33 @@ export class Wire {
 
   /** A text of at most 255 bytes in UTF-8, and before it how many they are. */
   shortText(text: string): void {
-    const { written } = encoder.encodeInto(text, this.#out.subarray(this.#end + 1));
-    this.#out[this.#end] = written;
-    this.#end += 1 + written;
+    const at = this.#end++;
+    this.#write8(text);
+    this.#out[at] = this.#end - at - 1;
+  }
+
+  /** Text for which there is room. */
+  #write8(text: string): void {
+    const { length } = text;
+    let end = this.#end;
+    // Up to so many characters it is faster to look at each than to call an encoder.
+    for (let i = 0; length <= SHORT; i++) {
+      if (i === length) {
+        this.#end = end;
+        return;
+      }
+      const code = text.charCodeAt(i);
+      if (code > 127) break;
+      this.#out[end++] = code;
+    }
+    this.#end += encoder.encodeInto(text, this.#out.subarray(this.#end)).written;
   }
 
   /** A text in UTF-8; the last of its frame. */
   text(text: string): void {
     if (text.length * 3 > LONG) return this.bytes(encoder.encode(text));
     this.#room(text.length * 3);
-    this.#end += encoder.encodeInto(text, this.#out.subarray(this.#end)).written;
+    this.#write8(text);
   }
 
   /** Bytes, which may not be changed afterwards; the last of their frame. */
@@ -128,11 +146,13 @@ export class Wire {
     }
     if (this.#scheduled || this.#writing !== undefined) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
-      this.#scheduled = false;
-      this.#begin();
-    });
+    queueMicrotask(this.#due);
   }
+
+  readonly #due = () => {
+    this.#scheduled = false;
+    this.#begin();
+  };
 
   /** Room for so many bytes more in the frame that is being written, or for a new one. */
   #room(bytes: number): void {

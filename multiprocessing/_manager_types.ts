@@ -4,7 +4,6 @@
  * @module
  */
 import type { Queue } from "../queue/mod.ts";
-import type { BaseManager } from "./_manager_base.ts";
 import type { Maker } from "./_manager_registry.ts";
 import type { BaseProxy } from "./_proxy.ts";
 import type { DictProxy, ListProxy, QueueProxy, SetProxy } from "./_proxy_types.ts";
@@ -50,8 +49,8 @@ export type MakerArgs<F> = F extends abstract new (...args: infer A) => unknown 
   : never;
 
 /** A class of managers. */
-// deno-lint-ignore no-explicit-any -- whatever it knows of its types
-export type ManagerClass = new (...args: any[]) => BaseManager<any>;
+// deno-lint-ignore no-explicit-any -- a constructor takes anything here
+export type ManagerClass = new (...args: any[]) => object;
 
 /** What `create` and a method of its own make of a registered type. */
 export type Creates<K extends string, F, P> =

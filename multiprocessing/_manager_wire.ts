@@ -57,24 +57,43 @@ export type Body = string | Uint8Array;
 
 type AnyFunction = (...args: never[]) => unknown;
 
+/** A value as JSON; `undefined` when that would not carry it exactly. */
+export function jsonBody(value: unknown): Body | undefined {
+  return jsonOf([value]);
+}
+
 /**
- * Writes a value. `what` and `root` are for messages, `door` is where the stack of an error begins.
+ * Any value. `what` and `root` are for messages, `door` is where the stack of an error begins.
  *
  * @throws {PicklingError} when it cannot travel.
  */
-export function bodyOf(value: unknown, what: string, door: AnyFunction, root: string): Body {
-  return jsonOf([value]) ?? encode(value, what, door, { root });
+export function encodedBody(value: unknown, what: string, door: AnyFunction, root: string): Body {
+  return encode(value, what, door, { root });
 }
 
-/** Reads a value. It is read out of `bytes` before this returns, even if it takes longer to make. */
-export function valueIn(bytes: Uint8Array): Promise<unknown> {
-  const rest = bytes.subarray(1);
-  if (bytes[0] !== JSON_TEXT) return decode(rest);
-  try {
-    return Promise.resolve(JSON.parse(decoder.decode(rest))[0]);
-  } catch (error) {
-    return Promise.reject(error);
+/**
+ * Reads a value: JSON at once, else a promise of it. It is read out of `bytes` before this returns, even if it takes longer to make.
+ *
+ * @throws {SyntaxError} when what should be JSON is none.
+ */
+export function valueIn(bytes: Uint8Array): unknown {
+  return bytes[0] === JSON_TEXT
+    ? JSON.parse(textIn(bytes, 1, bytes.length))[0]
+    : decode(bytes.subarray(1));
+}
+
+/** Up to so many bytes it is faster to look at each than to call a decoder. */
+const SHORT = 32;
+
+function textIn(bytes: Uint8Array, from: number, to: number): string {
+  if (to - from > SHORT) return decoder.decode(bytes.subarray(from, to));
+  let text = "";
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at];
+    if (byte > 127) return decoder.decode(bytes.subarray(from, to));
+    text += String.fromCharCode(byte);
   }
+  return text;
 }
 
 function body(wire: Wire, value: Body): void {
@@ -115,7 +134,7 @@ export function readCall(frame: Uint8Array): CallParts {
   return {
     object: readU32(frame, 5),
     signalAt: frame[9],
-    name: decoder.decode(frame.subarray(11, args)),
+    name: textIn(frame, 11, args),
     args: frame.subarray(args),
   };
 }
