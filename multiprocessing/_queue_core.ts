@@ -20,6 +20,7 @@ import { hasPlatform, platform } from "../threading/_core/platform/mod.ts";
 import { Empty, Full } from "../queue/mod.ts";
 import { Far, QueueService, type Sent } from "./_queue_far.ts";
 import { makeNear, type Near, reduceNear, reviveNear } from "./_queue_memory.ts";
+import { hasRestricted } from "./_restricted.ts";
 import { type Later, NONE } from "./_queue_store.ts";
 import { cameHome, type Offer, offer, redeem } from "./_tree.ts";
 
@@ -56,15 +57,13 @@ export class Core<T> {
   send(): Sent {
     const { near, far } = this.#back;
     if (far !== undefined) return { ...far.sent, handle: far.remote.handle() };
+    const place = reduceNear(near);
+    const sent = { maxsize: this.maxsize, size: near.store.ring.size, place };
+    // A handle is kept until it is redeemed, so it goes along only when somebody may need it.
+    if (place !== undefined && !hasRestricted()) return { ...sent, key: "", handle: undefined };
     this.#service ??= new QueueService(near);
     this.#offer ??= offer(this.#service);
-    return {
-      maxsize: this.maxsize,
-      key: this.#service.key,
-      size: near.store.ring.size,
-      place: reduceNear(near),
-      handle: this.#offer.handle(),
-    };
+    return { ...sent, key: this.#service.key, handle: this.#offer.handle() };
   }
 
   async put(item: T, options: WaitOptions | undefined, what: string, door: Door): Promise<void> {
@@ -248,15 +247,16 @@ function bytesHead(): Uint8Array {
 }
 
 function revive(kind: string, { handle, ...sent }: Sent): Back {
-  if (sent.place !== undefined && hasPlatform()) {
+  const what = `receive a ${kind}`;
+  if (sent.place !== undefined && (handle === undefined || hasPlatform())) {
     try {
-      return { near: reviveNear(sent.place, `receive a ${kind}`) };
+      return { near: reviveNear(sent.place, what) };
     } finally {
       // The words are held now, or nobody has them any more. A thread cannot reach the server: it goes on serving, until it ends.
-      if (isMain()) redeem(handle).let();
+      if (handle !== undefined && isMain()) redeem(handle).let();
     }
   }
-  const home = cameHome(handle);
+  const home = cameHome(handle!);
   if (home instanceof QueueService && home.key === sent.key) return { near: home.near };
-  return { far: new Far(redeem(handle), sent) };
+  return { far: new Far(redeem(handle!), sent) };
 }

@@ -37,8 +37,8 @@ export interface Sent {
   readonly size: number;
   /** The words, for whoever can map them. */
   readonly place: PlaceHandle | undefined;
-  /** The queue as it is served, for whoever cannot. */
-  readonly handle: Handle;
+  /** The queue as it is served, for whoever cannot; there is one whenever there are no words. */
+  readonly handle: Handle | undefined;
 }
 
 /** Serves a queue. */
