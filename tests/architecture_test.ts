@@ -35,10 +35,6 @@ const BACK_DOORS: Record<string, { by: string[]; because: string }> = {
     by: ["futures"],
     because: "tasks start in a copy of their submitter's context, as threads do",
   },
-  "threading/_holdable.ts": {
-    by: ["multiprocessing"],
-    because: "hold() is the same for all locks",
-  },
   "threading/_core/platform/mod.ts": {
     by: ["multiprocessing"],
     because: "what processes share lies in memory of the operating system",
