@@ -7,6 +7,7 @@
  * @module
  */
 import type { AnyClass } from "./_manager_registry.ts";
+import type { Handle } from "./_tree.ts";
 
 /** Where a server is: a host and a port, or the path of a Unix socket. */
 export type ManagerAddress = { readonly hostname: string; readonly port: number } | string;
@@ -39,10 +40,12 @@ export interface Travel {
 /** How a process that meets a proxy gets at its referent. */
 export interface Way {
   readonly address: ManagerAddress;
-  /** Under which name the server keeps the reference that is on its way. */
-  readonly ticket: string;
+  /** Under which name the server keeps the reference that is on its way; absent where only the gate leads there. */
+  readonly ticket: string | undefined;
   /** What opens the server's door to holders of its proxies; absent where it must not be seen. */
   readonly pass: Uint8Array | undefined;
+  /** For who may not connect; see `_manager_gate.ts`. */
+  readonly gate?: Handle;
 }
 
 /** How to make one call. */

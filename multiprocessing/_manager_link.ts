@@ -15,6 +15,7 @@
  * @module
  */
 import { decodeError, nameIt, type Parcel, registerError } from "../threading/_core/mod.ts";
+import { gateTo } from "./_manager_gate.ts";
 import { type Key, knock, passOf } from "./_manager_door.ts";
 import {
   type CallHow,
@@ -380,7 +381,8 @@ class FarHold implements Hold {
     const ticket = crypto.randomUUID();
     link.announce(this.token.object, ticket);
     const pass = to?.open === true ? undefined : link.pass;
-    return { token: this.token, way: { address: link.address, ticket, pass } };
+    const gate = to === undefined ? gateTo(this) : undefined;
+    return { token: this.token, way: { address: link.address, ticket, pass, gate } };
   }
 
   take(): void {

@@ -5,6 +5,7 @@
  */
 import { register } from "../threading/_core/mod.ts";
 import { type CallHow, type Hold, homeOf, type Token, type Travel } from "./_manager_hold.ts";
+import { holdThrough } from "./_manager_gate.ts";
 import { holdOn } from "./_manager_link.ts";
 import type { AnyClass } from "./_manager_registry.ts";
 import { LONGEST_NAME } from "./_manager_wire.ts";
@@ -181,7 +182,7 @@ function arrived(travel: Travel): BaseProxy {
   // What came over a session is counted there, even if the server is in this thread.
   const home = session === undefined ? homeOf(token.server) : undefined;
   const resident = home?.resident(token.object, way?.ticket);
-  return proxyOn(resident ?? holdOn(travel, processAuthkey));
+  return proxyOn(resident ?? holdThrough(travel) ?? holdOn(travel, processAuthkey));
 }
 
 /** A new proxy on a hold; `type`: of this class, whatever its token says. */
