@@ -13,7 +13,7 @@
  * Guarantees
  * - A task ends once: with its answer, with an error that says what became of its worker, or because somebody took it back.
  * - The death of a worker fails the task that it ran. Those that it had not begun go to others, or fail, as the owner's policy says.
- *   Relies on: a worker's answers are with us before it begins the next task.
+ *   Relies on: a worker's answers are with us before it begins the next task, but for tasks of one group.
  * - The event loop is held open while there are tasks, and by nothing else of a crew.
  *
  * @module
@@ -43,7 +43,7 @@ import { type Ended, receive } from "./_crew_receive.ts";
 /** Milliseconds of work that a worker may have before it. */
 const AHEAD = 1;
 /** Tasks that it may have before it, however small. */
-const MOST_AHEAD = 64;
+const MOST_AHEAD = 128;
 /** The run of a function that has never ended, in milliseconds. */
 const UNKNOWN = 1e9;
 /** A function is as good as its last runs: how many quick ones in a row make it as trusted as it can be. */
@@ -91,6 +91,8 @@ export interface Order {
   readonly form: number;
   /** No task is sent ahead behind it, nor it behind another: it can be stopped without harm to others. */
   readonly alone?: boolean;
+  /** The number of a group of tasks that are of use only together, above 0: when a worker is lost, those that it has all fail. */
+  readonly group?: number;
   /** Its worker is about to make the call; for tasks that are alone. Called again when another has to. */
   began?(): void;
   /** Whoever submitted it wants it back, if no worker has it. */
@@ -134,6 +136,8 @@ interface Worker<B> {
   life: Life;
   /** In the order in which they were sent. The first is the one that it runs. */
   readonly sent: Map<number, Job<B>>;
+  /** The task that was sent last. */
+  last: Job<B> | undefined;
   /** Milliseconds that they are expected to take. */
   load: number;
   /** How many more it may be sent. */
@@ -371,7 +375,11 @@ export class Crew<B> {
       this.#give(worker, job);
       pushed.add(worker);
     }
-    for (const { hand } of pushed) hand.push();
+    for (const { hand, sent, last } of pushed) {
+      hand.push();
+      // Answers of a group come together anyway.
+      if (sent.size > MOST_AHEAD / 2 && last?.order.group === undefined) hand.rest?.();
+    }
     if (this.#queued === 0) this.#spread();
     for (const worker of this.#workers) if (worker.left === 0) this.#letGo(worker);
     if (this.#state.at === "closed" && this.#queued === 0) {
@@ -412,8 +420,9 @@ export class Crew<B> {
     worker.left--;
     if (worker.sent.size === 0) worker.since = performance.now();
     worker.sent.set(job.id, job);
+    worker.last = job;
     const kind = order.began === undefined ? TASK : TOLD_TASK;
-    hand.send([kind, job.id, key, order.form, job.body]);
+    hand.send([kind, job.id, key, order.form, job.body, order.group ?? 0]);
   }
 
   #answered(worker: Worker<B>, answer: Answer<B>): void {
@@ -434,6 +443,7 @@ export class Crew<B> {
   #takeFrom(worker: Worker<B>, job: Job<B>): void {
     worker.sent.delete(job.id);
     worker.load = worker.sent.size === 0 ? 0 : worker.load - job.expected;
+    if (worker.sent.size === 0) worker.last = undefined;
     worker.since = performance.now();
     if (worker.sent.size <= 1 && worker.timer !== undefined) {
       clearTimeout(worker.timer);
@@ -556,6 +566,7 @@ export class Crew<B> {
     const worker: Omit<Worker<B>, "hand"> & { hand?: Hand<B> } = {
       life: "starting",
       sent: new Map(),
+      last: undefined,
       load: 0,
       left: maxTasks ?? Infinity,
       told: new Set(),
@@ -619,10 +630,14 @@ export class Crew<B> {
         if (first !== undefined) this.#putBack([first, ...others]);
         return this.#break(policy.died(ending, worker.hand.name));
       }
-      this.#putBack(others);
-      if (first !== undefined) {
-        this.#over(first);
-        first.order.ended({ error: pardon ?? policy.died(ending, worker.hand.name) }, 0);
+      // Of a group, more may have been begun than there are answers.
+      const group = first?.order.group ?? 0;
+      const begun = group === 0 ? 0 : others.findIndex(({ order }) => order.group !== group);
+      const lost = begun === -1 ? others.length : begun;
+      this.#putBack(others.slice(lost));
+      for (const job of first === undefined ? [] : [first, ...others.slice(0, lost)]) {
+        this.#over(job);
+        job.order.ended({ error: pardon ?? policy.died(ending, worker.hand.name) }, 0);
       }
     }
     this.#tell();

@@ -4,7 +4,8 @@
  * 1. It redeems the handle that it was started with, and calls `work` with a handle of its own. That call is answered when the worker
  *    is to end, and holds the event loop open until then.
  * 2. It gets letters, many in a message, and carries out one task after the other.
- * 3. An answer is handed to the system before the next task begins: whatever that does to this process, the answer arrives.
+ * 3. An answer is handed to the system before the next task begins: whatever that does to this process, the answer arrives. But that
+ *    of a task in a group may wait for the next of the group.
  *
  * @module
  */
@@ -17,11 +18,18 @@ import { type Handle, offer, redeem, type Remote } from "./_tree.ts";
 /** Milliseconds after which a worker listens before it goes on. */
 const LONG = 1;
 
+/** Answers of a group that wait for each other, and their bytes. */
+const MOST_HELD = 64;
+const MOST_BYTES = 32 * 1024;
+
 /** Runs a worker. `text` is the handle of its crew, as JSON. */
 export async function workInProcess(text: string): Promise<void> {
   const crew = redeem(JSON.parse(text) as Handle);
   const worker = new Worker(crew);
-  const own = offer({ call: (method, args) => worker.hear(method, args) });
+  const own = offer({
+    call: (method, args) => method === "recall" ? worker.giveBack() : worker.hear(args[0] as Bytes),
+    hear: (_, bytes) => worker.hear(bytes),
+  });
   await crew.call("work", [own.handle()]);
 }
 
@@ -36,9 +44,8 @@ class Worker {
     this.#crew = crew;
   }
 
-  hear(method: string, args: unknown[]): void {
-    if (method === "recall") return this.#giveBack();
-    for (const letter of readLetters(args[0] as Bytes)) this.#read(letter);
+  hear(letters: Bytes): void {
+    for (const letter of readLetters(letters)) this.#read(letter);
     if (!this.#working) void this.#work();
   }
 
@@ -48,9 +55,9 @@ class Worker {
         return this.#bench.learn(letter[1], letter[2]);
       case TASK:
       case TOLD_TASK: {
-        const [kind, id, key, form, body] = letter;
+        const [kind, id, key, form, body, group] = letter;
         const begins = kind === TASK ? undefined : () => this.#tell("began", [id]);
-        return void this.#tasks.push({ id, key, form, body, begins });
+        return void this.#tasks.push({ id, key, form, body, group, begins });
       }
       case BEGIN:
         if (letter[1] !== 0) void this.#begin(letter[1], letter[2]!);
@@ -68,9 +75,14 @@ class Worker {
 
   async #work(): Promise<void> {
     this.#working = true;
+    let held = 0;
     for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift()) {
       const answer = await this.#bench.perform(task);
       this.#answers.add(answer);
+      const next = this.#tasks[0];
+      const waits = task.group !== 0 && task.group === next?.group && ++held < MOST_HELD;
+      if (waits && answer.ran < LONG && this.#answers.size < MOST_BYTES) continue;
+      held = 0;
       await this.#tell("answers", [this.#answers.take()]);
       // What the crew has said meanwhile is heard now: it may want the next tasks back.
       if (answer.ran > LONG) await new Promise((resolve) => setTimeout(resolve, 0));
@@ -85,7 +97,7 @@ class Worker {
   }
 
   /** Tasks that were not begun go back. */
-  #giveBack(): void {
+  giveBack(): void {
     const ids = this.#tasks.map(({ id }) => id);
     this.#tasks = [];
     this.#crew.tell("returned", [ids]);

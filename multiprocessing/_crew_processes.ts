@@ -157,11 +157,15 @@ class ProcessHand implements Hand<Bytes>, Service {
       case "began":
         return this.#boss.began(args[0] as number);
       case "answers":
-        for (const answer of readAnswers(args[0] as Bytes)) this.#boss.answered(answer);
-        return;
+        return this.hear(method, args[0] as Bytes);
       case "returned":
         return this.#boss.returned(args[0] as number[]);
     }
+  }
+
+  /** Answers. */
+  hear(_: string, bytes: Bytes): void {
+    for (const answer of readAnswers(bytes)) this.#boss.answered(answer);
   }
 
   send(letter: Letter<Bytes>): void {
@@ -173,6 +177,10 @@ class ProcessHand implements Hand<Bytes>, Service {
   push(): void {
     if (this.#remote === undefined || this.#letters.isEmpty) return;
     this.#remote.tell("letters", [this.#letters.take()]);
+  }
+
+  rest(): void {
+    this.#child.link?.rest?.(1);
   }
 
   recall(): void {

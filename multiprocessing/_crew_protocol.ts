@@ -55,6 +55,7 @@ export type Letter<B> =
     key: number,
     form: number,
     body: B,
+    group: number,
   ]
   | readonly [kind: typeof BEGIN, key: number, body: B | undefined]
   | readonly [kind: typeof FINISH];
@@ -65,6 +66,8 @@ export interface Task<B> {
   readonly key: number;
   readonly form: number;
   readonly body: B;
+  /** Tasks of one group, but 0, are of use only together: an answer may wait for that of the next. */
+  readonly group?: number;
   /** Called when all that it needs is loaded; the call is made when what it gives has resolved. */
   readonly begins?: () => Promise<void>;
 }
@@ -94,6 +97,8 @@ export interface Hand<B> {
   /** Sends a letter, at the next {@linkcode Hand.push} at the latest. */
   send(letter: Letter<B>): void;
   push(): void;
+  /** It has enough to do for a while: answers need not be heard one by one. */
+  rest?(): void;
   /** Asks for the tasks back that it has not begun: {@linkcode Boss.returned} tells which. */
   recall(): void;
   /** Ends it, whatever it does. Threads end when they can: they cannot be stopped. */

@@ -1,7 +1,7 @@
 /**
  * Letters and answers as bytes, many in one message: for workers that are processes.
  *
- * A letter is its kind (one byte), two numbers, the form (four bytes each), the length of the body and the body; an answer is the
+ * A letter is its kind (one byte), two numbers, the form, the length of the body, the group (four bytes each) and the body; an answer is the
  * task's number, eight bytes of time, the kind and the body likewise.
  *
  * @module
@@ -44,8 +44,8 @@ class Writer {
   #view = new DataView(this.#bytes.buffer);
   #end = 0;
 
-  get isEmpty(): boolean {
-    return this.#end === 0;
+  get size(): number {
+    return this.#end;
   }
 
   /** Makes room for a head, and for a body behind it. */
@@ -79,7 +79,7 @@ class Writer {
 
 /** A buffer that has grown beyond this is not kept. */
 const KEPT = 256 * 1024;
-const LETTER_HEAD = 17;
+const LETTER_HEAD = 21;
 const ANSWER_HEAD = 17;
 const NO_BODY = 0xffff_ffff;
 
@@ -88,7 +88,7 @@ export class LetterWriter {
   readonly #writer = new Writer();
 
   get isEmpty(): boolean {
-    return this.#writer.isEmpty;
+    return this.#writer.size === 0;
   }
 
   add(letter: Letter<Bytes>): void {
@@ -97,7 +97,7 @@ export class LetterWriter {
         return this.#add(LEARN, letter[1], 0, 0, encode(letter[2], "send", this.add));
       case TASK:
       case TOLD_TASK:
-        return this.#add(letter[0], letter[1], letter[2], letter[3], letter[4]);
+        return this.#add(letter[0], letter[1], letter[2], letter[3], letter[4], letter[5]);
       case BEGIN:
         return this.#add(BEGIN, letter[1], 0, 0, letter[2]);
       case FINISH:
@@ -105,13 +105,21 @@ export class LetterWriter {
     }
   }
 
-  #add(kind: number, a: number, b: number, form: number, body: Bytes | undefined): void {
+  #add(
+    kind: number,
+    a: number,
+    b: number,
+    form: number,
+    body: Bytes | undefined,
+    group = 0,
+  ): void {
     const { view, at } = this.#writer.room(LETTER_HEAD + (body?.length ?? 0));
     view.setUint8(at, kind);
     view.setUint32(at + 1, a);
     view.setUint32(at + 5, b);
     view.setInt32(at + 9, form);
     view.setUint32(at + 13, body?.length ?? NO_BODY);
+    view.setUint32(at + 17, group);
     if (body !== undefined) this.#writer.put(body, at + LETTER_HEAD);
   }
 
@@ -127,6 +135,7 @@ export function* readLetters(bytes: Bytes): Generator<Letter<Bytes>> {
     const [kind, a, b] = [view.getUint8(at), view.getUint32(at + 1), view.getUint32(at + 5)];
     const form = view.getInt32(at + 9);
     const length = view.getUint32(at + 13);
+    const group = view.getUint32(at + 17);
     at += LETTER_HEAD;
     const body = length === NO_BODY ? undefined : bytes.subarray(at, at + length);
     if (body !== undefined) at += length;
@@ -136,7 +145,7 @@ export function* readLetters(bytes: Bytes): Generator<Letter<Bytes>> {
         break;
       case TASK:
       case TOLD_TASK:
-        yield [kind, a, b, form, body!];
+        yield [kind, a, b, form, body!, group];
         break;
       case BEGIN:
         yield [BEGIN, a, body];
@@ -152,8 +161,9 @@ export function* readLetters(bytes: Bytes): Generator<Letter<Bytes>> {
 export class AnswerWriter {
   readonly #writer = new Writer();
 
-  get isEmpty(): boolean {
-    return this.#writer.isEmpty;
+  /** In bytes. */
+  get size(): number {
+    return this.#writer.size;
   }
 
   add({ id, ran, kind, body }: Answer<Bytes>): void {

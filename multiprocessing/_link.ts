@@ -28,6 +28,8 @@ export interface Link {
   flush(): Promise<void>;
   /** Hands the frames to `receive` from now on; those that came earlier at once. With `undefined`, they are kept for the next. */
   open(receive: Receive | undefined): void;
+  /** Lets frames gather for so many milliseconds after the next that comes: to read many at once costs little more than to read one. */
+  rest?(ms: number): void;
   /** Makes the event loop wait for frames. Counted: each `ref` wants its `unref`. */
   ref(): void;
   unref(): void;
@@ -52,6 +54,7 @@ export class SocketLink implements Link {
   #scheduled = false;
   #closed = false;
   #refs = 0;
+  #rest = 0;
 
   /** Takes over the connection. */
   constructor(conn: Deno.Conn) {
@@ -95,6 +98,10 @@ export class SocketLink implements Link {
     if (receive === undefined) return;
     // The first of them may be what decides who receives the others.
     for (const frame of this.#early.splice(0)) this.#receive(frame);
+  }
+
+  rest(ms: number): void {
+    this.#rest = ms;
   }
 
   ref(): void {
@@ -157,7 +164,10 @@ export class SocketLink implements Link {
       for (;;) {
         const count = await this.#conn.read(frames.room());
         if (count === null) break;
+        const rest = this.#rest;
+        this.#rest = 0;
         frames.filled(count);
+        if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest));
       }
     } catch {
       // Reset, or closed here.

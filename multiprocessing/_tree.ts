@@ -35,6 +35,7 @@
 import {
   decode,
   decodeError,
+  decodeSync,
   encode,
   encodeError,
   isMain,
@@ -66,6 +67,11 @@ export interface Service {
    * told, whose answer nobody gets.
    */
   call(method: string, args: unknown[], from: Address, signal: AbortSignal): unknown;
+  /**
+   * Takes what is told with bytes as its one argument, the cheapest way: in the turn in which it arrives, in order with the calls. Must
+   * not throw. Without it, and for what has to wait its turn, there is `call`.
+   */
+  hear?(method: string, bytes: Uint8Array<ArrayBuffer>): void;
   /** `from` has its first handle. */
   arrived?(from: Address): void;
   /** `from` has no handle any more: it let go of the last, or it ended. Calls of the ended are aborted first. */
@@ -463,6 +469,10 @@ class Home implements Offer {
       if (tag === TAG.CALL) send(TAG.NOBODY, from, body.subarray(0, 4));
       return;
     }
+    if (tag === TAG.TELL && this.service.hear !== undefined && !inboxes.has(from)) {
+      const told = readBytes(body.subarray(8));
+      if (told !== undefined) return this.service.hear(told.method, told.bytes);
+    }
     const controller = new AbortController();
     const key = `${from} ${call}`;
     if (tag === TAG.CALL) this.#running.set(key, controller);
@@ -692,4 +702,15 @@ async function readCall(body: Uint8Array): Promise<[method: string, args: unknow
     at += 4 + length;
   }
   return [method, apart ? list : list[0] as unknown[]];
+}
+
+/** A call whose one argument is bytes. */
+function readBytes(
+  body: Uint8Array,
+): { method: string; bytes: Uint8Array<ArrayBuffer> } | undefined {
+  const at = 2 + body[1];
+  if (body[0] !== 1 || at + 4 + readU32(body, at) !== body.length) return undefined;
+  const bytes = decodeSync(body.subarray(at + 4));
+  if (!(bytes instanceof Uint8Array)) return undefined;
+  return { method: decoder.decode(body.subarray(2, at)), bytes: bytes as Uint8Array<ArrayBuffer> };
 }

@@ -87,6 +87,8 @@ export type AnyIterable<T> = Iterable<T> | AsyncIterable<T>;
 const AHEAD = 1024;
 
 let pools = 0;
+/** Calls of `map`: nobody sees one chunk's results before all have come. */
+let groups = 0;
 
 /** The workers of a pool that nobody can use any more end when its calls are done. */
 const forgotten = new FinalizationRegistry<Crew<unknown>>((crew) => crew.close());
@@ -324,12 +326,13 @@ export class Pool implements AsyncDisposable {
     const lists = form === SPREAD ? items.map(listOf) : items;
     expectChunks(result, Math.ceil(lists.length / size));
     const jobs: Job<unknown>[] = [];
+    const group = ++groups;
     try {
       for (let at = 0; at < lists.length; at += size) {
         const chunk = at / size;
         const ended = (ended: ChunkEnded) =>
           settleChunk(result, chunk, ended.error ?? { value: ended.values });
-        jobs.push(this.#sendChunk(fn, lists.slice(at, at + size), form, ended, door));
+        jobs.push(this.#sendChunk(fn, lists.slice(at, at + size), form, ended, door, group));
       }
     } catch (error) {
       for (const job of jobs) this.#crew.cancel(job);
@@ -343,6 +346,7 @@ export class Pool implements AsyncDisposable {
     form: number,
     done: (ended: ChunkEnded) => void,
     door: AnyFunction,
+    group?: number,
   ): Job<unknown> {
     const ended = (ended: Ended) => {
       if ("error" in ended) return done({ values: [], error: ended });
@@ -350,7 +354,7 @@ export class Pool implements AsyncDisposable {
       if (error === undefined) return done({ values });
       void errorSoon(error).then((error) => done({ values, error: { error } }));
     };
-    return this.#crew.submit({ fn, form, ended }, items, door);
+    return this.#crew.submit({ fn, form, group, ended }, items, door);
   }
 
   /**
