@@ -8,12 +8,13 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import { Event, Value } from "@batteries/concurrent/multiprocessing";
+import { Array as SharedArray, Event, Value } from "@batteries/concurrent/multiprocessing";
 import { Pool, ProcessError, WorkerLostError } from "@batteries/concurrent/multiprocessing/pool";
 import { ProcessPoolFactory } from "../../multiprocessing/_pool_factory.ts";
 import { testPool } from "../contracts/pool.ts";
 import {
   attempt,
+  countThenKill,
   exit,
   exitingInitializer,
   killAtThirty,
@@ -126,6 +127,25 @@ Deno.test("Pool: map and imap with a call that kills its worker, fail in the rig
     if (n === 30) await assertRejects(() => results.next(), WorkerLostError);
     else assertEquals((await results.next()).value, n * n);
   }
+  pool.close();
+  await pool.join();
+});
+
+Deno.test("Pool: a map whose worker is killed, fails, and makes no call twice", async () => {
+  const pool = new Pool(1);
+  // Quick ones before, so that calls are sent ahead.
+  await pool.map(square, numbers(300), { chunksize: 1 });
+  const counts = SharedArray("i", 300);
+  const calls = numbers(300).map((n) => [counts, n, 250] as const);
+  const other = pool.mapAsync(square, numbers(50), { chunksize: 1 });
+  const lost = pool.starmapAsync(countThenKill, calls as never, { chunksize: 1 });
+  const after = pool.mapAsync(square, numbers(50), { chunksize: 1 });
+  const error = await assertRejects(() => lost.get(), WorkerLostError);
+  assertEquals(error.exitcode, -9);
+  assertEquals(await other.get(), numbers(50).map((n) => n * n));
+  assertEquals(await after.get(), numbers(50).map((n) => n * n));
+  assertEquals(counts.get(250), 1);
+  assert(counts.slice().every((count) => count <= 1));
   pool.close();
   await pool.join();
 });
