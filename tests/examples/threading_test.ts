@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { countWith, digitsOfPi } from "../../examples/bare_threads.ts";
 import { heatPlate, HEIGHT, WIDTH } from "../../examples/heat_plate.ts";
 import { countLines, sources } from "../../examples/own_tallies.ts";
+import { enumerate, mainThread } from "@batteries/concurrent/threading";
 import { linesOf, runExample } from "./_run.ts";
 
 /** The same heat, by one loop over everything. */
@@ -69,4 +71,19 @@ Deno.test("own_tallies: run as its head says, has a line for each thread", async
     );
   }
   assert(lines[3] === "main thread: 0 files");
+});
+
+Deno.test("bare_threads: the digits of pi, are counted as one loop counts them, by threads without work too", async () => {
+  const digits = digitsOfPi(50);
+  assertEquals(digits, "14159265358979323846264338327950288419716939937510");
+  const expected = Array.from("0123456789", (digit) => digits.split(digit).length - 1);
+  for (const threads of [1, 3, 60]) assertEquals(await countWith(threads, digits), expected);
+  // The locks are free a moment before the threads have ended.
+  for (const thread of enumerate()) if (thread !== mainThread()) await thread.join();
+});
+
+Deno.test("bare_threads: run as its head says, has the counts of the first thousand digits that tables have", async () => {
+  assertEquals(await linesOf("bare_threads"), [
+    "0: 93  1: 116  2: 103  3: 102  4: 93  5: 97  6: 94  7: 95  8: 101  9: 106",
+  ]);
 });
