@@ -15,9 +15,8 @@
  * @module
  */
 import { answerChallenge, type ByteChannel, deliverChallenge } from "./_auth.ts";
-import { SocketChannel } from "./_channel_socket.ts";
 import type { ManagerAddress } from "./_manager_hold.ts";
-import { AuthenticationError } from "./errors.ts";
+import { AuthenticationError, EOFError, TimeoutError } from "./errors.ts";
 
 /** Milliseconds that a handshake may take. */
 const PATIENCE = 10_000;
@@ -74,9 +73,7 @@ export async function knock(address: ManagerAddress, key: Key): Promise<Conn> {
   const conn = typeof address === "string"
     ? await Deno.connect({ transport: "unix", path: address })
     : await Deno.connect({ hostname: address.hostname, port: address.port });
-  const channel = new SocketChannel(conn);
-  return await inTime(channel, async () => {
-    const bytes = bytesOf(channel);
+  return await inTime(conn, async (bytes) => {
     await bytes.sendBytes(Uint8Array.of(KINDS.indexOf(key.kind)));
     await answerChallenge(bytes, key.bytes);
     await deliverChallenge(bytes, key.bytes);
@@ -90,7 +87,7 @@ export class Door {
   readonly #keyOf: (kind: Key["kind"]) => Uint8Array;
   readonly #admit: (conn: Conn, kind: Key["kind"]) => void;
   /** Who is at the handshake, the oldest first. */
-  readonly #knocking = new Set<SocketChannel>();
+  readonly #knocking = new Set<Conn>();
   #closed = false;
 
   /** Opens the door; `admit` gets the connection of each client that has proved itself. */
@@ -110,7 +107,7 @@ export class Door {
     if (this.#closed) return;
     this.#closed = true;
     this.#listener.close();
-    for (const channel of this.#knocking) channel.close();
+    for (const conn of this.#knocking) close(conn);
   }
 
   async #accept(): Promise<void> {
@@ -129,14 +126,15 @@ export class Door {
   }
 
   async #greet(conn: Conn): Promise<void> {
-    const channel = new SocketChannel(conn);
     const [oldest] = this.#knocking;
-    if (this.#knocking.size >= MOST) oldest.close();
-    this.#knocking.add(channel);
+    if (this.#knocking.size >= MOST) {
+      this.#knocking.delete(oldest);
+      close(oldest);
+    }
+    this.#knocking.add(conn);
     try {
-      const kind = await inTime(channel, async () => {
-        const bytes = bytesOf(channel);
-        const kind = KINDS[(await channel.receive(1))[0]];
+      const kind = await inTime(conn, async (bytes) => {
+        const kind = KINDS[(await bytes.recvBytes(1))[0]];
         if (kind === undefined) throw new AuthenticationError("Cannot accept: not a client");
         const key = this.#keyOf(kind);
         await deliverChallenge(bytes, key);
@@ -147,28 +145,72 @@ export class Door {
     } catch {
       // A stranger, or somebody with another key, who has been told.
     } finally {
-      this.#knocking.delete(channel);
+      this.#knocking.delete(conn);
     }
   }
 }
 
-function bytesOf(channel: SocketChannel): ByteChannel {
-  return {
-    sendBytes: (bytes) => channel.send(bytes),
-    recvBytes: (longest = Infinity) => channel.receive(longest),
-  };
+/** The longest message of a handshake. */
+const LONGEST = 256;
+
+/** The messages of a handshake: two bytes of length, and so many. It takes not one byte more from the connection than they have. */
+class Messages implements ByteChannel {
+  readonly #conn: Conn;
+
+  constructor(conn: Conn) {
+    this.#conn = conn;
+  }
+
+  async sendBytes(bytes: Uint8Array): Promise<void> {
+    const message = new Uint8Array(2 + bytes.length);
+    message[0] = bytes.length >> 8;
+    message[1] = bytes.length;
+    message.set(bytes, 2);
+    for (let at = 0; at < message.length;) at += await this.#conn.write(message.subarray(at));
+  }
+
+  async recvBytes(longest = LONGEST): Promise<Uint8Array> {
+    const [high, low] = await this.#exactly(2);
+    const length = high << 8 | low;
+    if (length > longest) throw new Deno.errors.InvalidData("Cannot receive: not a handshake");
+    return await this.#exactly(length);
+  }
+
+  async #exactly(length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length);
+    for (let at = 0; at < length;) {
+      const count = await this.#conn.read(bytes.subarray(at));
+      if (count === null) throw new EOFError("Cannot receive: the other end was closed");
+      at += count;
+    }
+    return bytes;
+  }
 }
 
-/** The conversation, or its end: the channel is closed when it fails or lasts too long. */
-async function inTime<R>(channel: SocketChannel, talk: () => Promise<R>): Promise<R> {
-  const timer = setTimeout(() => channel.close(), PATIENCE);
+/** The conversation, or its end: the connection is closed when it fails or lasts too long. */
+async function inTime<R>(conn: Conn, talk: (bytes: ByteChannel) => Promise<R>): Promise<R> {
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    close(conn);
+  }, PATIENCE);
   try {
-    return await talk();
+    return await talk(new Messages(conn));
   } catch (error) {
-    channel.close();
-    throw error;
+    close(conn);
+    throw late
+      ? new TimeoutError(`Cannot connect: the manager did not answer within ${PATIENCE} ms`)
+      : error;
   } finally {
     clearTimeout(timer);
+  }
+}
+
+function close(conn: Conn): void {
+  try {
+    conn.close();
+  } catch {
+    // Closed already.
   }
 }
 

@@ -26,9 +26,19 @@ import {
 /** Calls for others. */
 class Gate implements Service {
   readonly hold: Hold;
+  readonly #offer: Offer = offer(this);
+  /** Whether somebody has it, or is about to. */
+  #held = false;
 
   constructor(hold: Hold) {
     this.hold = hold;
+  }
+
+  /** For one more receiver. From now on until nobody has it, it counts as a proxy here. */
+  handle(): Handle {
+    if (!this.#held) this.hold.take();
+    this.#held = true;
+    return this.#offer.handle();
   }
 
   call(name: string, args: unknown[], _from: string, signal: AbortSignal): Promise<unknown> {
@@ -36,23 +46,20 @@ class Gate implements Service {
     return this.hold.call(name, list, { signal, signalAt, exact });
   }
 
-  arrived(): void {
-    this.hold.take();
-  }
-
-  gone(): void {
+  unheld(): void {
+    this.#held = false;
     this.hold.drop();
   }
 }
 
-const offers = new WeakMap<Hold, Offer>();
+const gates = new WeakMap<Hold, Gate>();
 
 /** A gate for a proxy that is about to be sent; `undefined` where all processes can connect. */
 export function gateTo(hold: Hold): Handle | undefined {
   if (!hasRestricted()) return undefined;
-  let offered = offers.get(hold);
-  if (offered === undefined) offers.set(hold, offered = offer(new Gate(hold)));
-  return offered.handle();
+  let gate = gates.get(hold);
+  if (gate === undefined) gates.set(hold, gate = new Gate(hold));
+  return gate.handle();
 }
 
 /** The hold on the object of a proxy that came in, if it has to go through a gate. */
