@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { broken, type Channel, closed, ended } from "./_channel.ts";
+import { broken, BYTES, type Channel, closed, ended, kept, type Take } from "./_channel.ts";
 import { Fifo } from "./_fifo.ts";
 import { Inbox, tooLong } from "./_inbox.ts";
 import { type Limit, now, PicklingError } from "../threading/_core/mod.ts";
@@ -54,8 +54,9 @@ export class SocketChannel implements Channel {
     this.#conn = conn;
   }
 
-  send(message: Uint8Array): Promise<void> {
+  send(bytes: Uint8Array, mine = true, head?: Uint8Array): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure());
+    const message = kept(bytes, mine, head);
     return new Promise((resolve, reject) => {
       this.#outgoing.push({ message, resolve, reject });
       if (this.#writing) return;
@@ -64,8 +65,10 @@ export class SocketChannel implements Channel {
     });
   }
 
-  receive(longest: number): Promise<Uint8Array> {
-    return this.#inbox.receive(longest);
+  receive(longest: number): Promise<Uint8Array>;
+  receive<R>(longest: number, take: Take<R>): Promise<R>;
+  async receive(longest: number, take: Take<unknown> = BYTES): Promise<unknown> {
+    return take.open(await this.#inbox.receive(longest));
   }
 
   poll(limit: Limit): Promise<boolean> {

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Channel } from "./_channel.ts";
-import { closed } from "./_channel.ts";
+import { BYTES, type Channel, closed, type Take } from "./_channel.ts";
 import { BufferTooShort, EOFError } from "./errors.ts";
 import { makePipe, revivePipe } from "./_pipe.ts";
+import { isRawBytes, rawBytesHead } from "./_raw_bytes.ts";
 import { ready, type Waitable } from "./_ready.ts";
 import {
   decode,
@@ -122,7 +122,8 @@ export class Connection<T = unknown> implements Disposable, Waitable {
    */
   async send(value: T): Promise<void> {
     this.#mustWrite();
-    await this.#channel.send(encode(value, "send", this.send));
+    if (isRawBytes(value)) await this.#channel.send(value, false, rawBytesHead());
+    else await this.#channel.send(encode(value, "send", this.send), true);
   }
 
   /**
@@ -133,7 +134,7 @@ export class Connection<T = unknown> implements Disposable, Waitable {
    * @throws {Deno.errors.BadResource} when this end is closed, or is the writing one.
    */
   async recv(): Promise<T> {
-    return await decode(await this.#receive(Infinity)) as T;
+    return await this.#receive(Infinity, VALUE) as T;
   }
 
   /**
@@ -194,7 +195,8 @@ export class Connection<T = unknown> implements Disposable, Waitable {
       }
     }
     await this.#channel.send(
-      all.slice(offset, size === undefined ? undefined : offset + size),
+      all.subarray(offset, size === undefined ? undefined : offset + size),
+      false,
     );
   }
 
@@ -212,7 +214,7 @@ export class Connection<T = unknown> implements Disposable, Waitable {
     if (maxlength !== undefined && maxlength !== Infinity) {
       checkCount(maxlength, "maxlength", "receive");
     }
-    return await this.#receive(maxlength ?? Infinity);
+    return await this.#receive(maxlength ?? Infinity, BYTES);
   }
 
   /**
@@ -250,19 +252,12 @@ export class Connection<T = unknown> implements Disposable, Waitable {
         `Cannot receive into a buffer from offset ${offset}: it has ${room} bytes`,
       );
     }
-    const message = await this.#receive(Infinity);
-    // Looked at again: the buffer may have been changed meanwhile.
-    const target = bytesOf(buffer, "receive into");
-    if (offset + message.length > target.length) {
-      throw new BufferTooShort(
-        `Cannot receive ${message.length} bytes into a buffer that has ${
-          Math.max(target.length - offset, 0)
-        } from offset ${offset}: the message is in the error's data`,
-        message,
-      );
-    }
-    target.set(message, offset);
-    return message.length;
+    const result = await this.#receive(Infinity, {
+      own: false,
+      open: (message) => fill(buffer, offset, message),
+    });
+    if (typeof result === "number") return result;
+    throw result;
   }
 
   /**
@@ -327,10 +322,10 @@ export class Connection<T = unknown> implements Disposable, Waitable {
     return await this.#channel.poll(limit);
   }
 
-  async #receive(longest: number): Promise<Uint8Array> {
+  async #receive<R>(longest: number, take: Take<R>): Promise<Awaited<R>> {
     this.#mustRead("receive");
     try {
-      return await this.#channel.receive(longest);
+      return await this.#channel.receive(longest, take);
     } catch (error) {
       if (error instanceof Deno.errors.InvalidData) this.#stopReading();
       throw error;
@@ -415,6 +410,38 @@ function duplexOf(options: { duplex?: boolean } | undefined): boolean {
     throw new TypeError(`Cannot make a Pipe: duplex must be a boolean, got ${typeof duplex}`);
   }
   return duplex;
+}
+
+/** The value of a message. */
+const VALUE: Take<Promise<unknown>> = {
+  own: false,
+  open: (bytes) => {
+    // It reads the bytes before it returns.
+    const value = decode(bytes);
+    // Whoever waits may be told a turn later that it is none.
+    value.catch(() => {});
+    return value;
+  },
+};
+
+/** Copies a message into a user's buffer and gives its length, or the error. */
+function fill(
+  buffer: ArrayBufferView | ArrayBufferLike,
+  offset: number,
+  message: Uint8Array,
+): number | BufferTooShort {
+  // Looked at again: the buffer may have been changed meanwhile.
+  const target = bytesOf(buffer, "receive into");
+  if (offset + message.length <= target.length) {
+    target.set(message, offset);
+    return message.length;
+  }
+  return new BufferTooShort(
+    `Cannot receive ${message.length} bytes into a buffer that has ${
+      Math.max(target.length - offset, 0)
+    } from offset ${offset}: the message is in the error's data`,
+    message.slice(),
+  );
 }
 
 function bytesOf(bytes: ArrayBufferView | ArrayBufferLike, act: string): Uint8Array {

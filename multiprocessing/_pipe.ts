@@ -1,22 +1,26 @@
 /**
  * Pipes: two ends, and the processes that hold them.
  *
- * A pipe lives in the process that made it, its home. There each direction is an {@linkcode Inbox} with a limit; an end elsewhere is a
- * handle on the tree (`_tree.ts`), whose calls put messages in and take them out. So a message goes by way of the home.
+ * A pipe has a home, the process that made it, which knows who holds which end: an end elsewhere is a handle on the tree (`_tree.ts`).
+ * Its messages are in two rings (`_pipe_way.ts`). With `--allow-ffi` every holder has them mapped, and messages go from process to
+ * process without the home. A holder that may not map them, and all of them in a program that may not, calls the home, which puts
+ * messages in and takes them out on its behalf.
  *
  * Guarantees
  * - A message is put in and taken out whole, whoever dies meanwhile.
  * - Every process that was given an end holds it until it closes it or ends; an end that is on its way to a process is held as well. When
  *   nobody holds the writing end any more, readers get what is left and then the end; when nobody holds the reading end, writers are
- *   refused, and what was not read is gone.
- * - A direction takes {@linkcode CAPACITY} bytes; who sends more waits until there is room.
+ *   refused, and what was not read is gone. The home decides that and says so in the ring. That is never too early: who holds an end puts
+ *   its messages into the ring before it lets go, and letting go reaches the home later.
+ * - When the home has ended, the pipe has ended for everybody; what is in the ring can still be received.
+ * - A direction takes a quarter of a MiB; who sends more waits until there is room.
  * - A call that waits for a process elsewhere holds the event loop open.
  *
  * @module
  */
-import { broken, type Channel, closed, ended } from "./_channel.ts";
-import { Fifo } from "./_fifo.ts";
-import { Inbox } from "./_inbox.ts";
+import type { PlaceHandle } from "./_arena.ts";
+import { broken, BYTES, type Channel, closed, ended, kept, type Take } from "./_channel.ts";
+import { canShare, type Later, Way } from "./_pipe_way.ts";
 import { expire } from "./_ready.ts";
 import {
   type Address,
@@ -32,73 +36,37 @@ import {
 } from "./_tree.ts";
 import type { Limit } from "../threading/_core/mod.ts";
 
-/** How many bytes wait in one direction before senders wait: about as many as in a pipe of the kernel. */
-const CAPACITY = 256 * 1024;
-/** What a message costs beside its bytes. */
-const OVERHEAD = 32;
-
-/** A message that waits for room. */
-interface Sending {
-  readonly size: number;
-  /** Whether it has room, and its sender knows. */
-  admitted: boolean;
-  admit(): void;
-  refuse(): void;
+/** An end on its way. */
+interface Sent {
+  readonly handle: Handle;
+  readonly places: Places;
+  /** Whether the hold that it brings is counted in the ways. What a holder sends that has not mapped them is not; its own stays. */
+  readonly counted: boolean;
 }
 
-/** One direction of a pipe. */
-class Way {
-  readonly inbox = new Inbox();
-  /** The bytes of the messages that have room. */
-  #load = 0;
-  readonly #waiting = new Fifo<Sending>();
-  #isBroken = false;
+/** The ways of an end, for whoever can map them. */
+interface Places {
+  readonly reads: PlaceHandle | undefined;
+  readonly writes: PlaceHandle | undefined;
+}
 
-  send(message: Uint8Array): Promise<void> {
-    if (this.#isBroken) return Promise.reject(broken());
-    return new Promise((resolve, reject) => {
-      const size = message.length + OVERHEAD;
-      const sending: Sending = {
-        size,
-        admitted: false,
-        admit: resolve,
-        refuse: () => reject(broken()),
-      };
-      if (this.inbox.put(message, () => this.#taken(sending))) return resolve();
-      this.#waiting.push(sending);
-      this.#admit();
-    });
+class Ways {
+  readonly reads: Way | undefined;
+  readonly writes: Way | undefined;
+
+  constructor(reads: Way | undefined, writes: Way | undefined) {
+    this.reads = reads;
+    this.writes = writes;
   }
 
-  #taken(sending: Sending): void {
-    if (sending.admitted) {
-      this.#load -= sending.size;
-    } else if (this.#waiting.remove(sending)) {
-      sending.admit();
-    }
-    this.#admit();
+  hold(): void {
+    this.reads?.hold("reading");
+    this.writes?.hold("writing");
   }
 
-  #admit(): void {
-    for (let first; (first = this.#waiting.first) !== undefined;) {
-      if (this.#load + first.size > CAPACITY) return;
-      this.#load += first.size;
-      first.admitted = true;
-      first.admit();
-      this.#waiting.shift();
-    }
-  }
-
-  /** Nobody can send any more. */
-  writersGone(): void {
-    this.inbox.end(ended);
-  }
-
-  /** Nobody can receive any more. */
-  readersGone(): void {
-    this.#isBroken = true;
-    this.inbox.abandon(() => closed("receive"));
-    for (const sending of this.#waiting.drain()) sending.refuse();
+  let(): void {
+    this.reads?.let("reading");
+    this.writes?.let("writing");
   }
 }
 
@@ -107,42 +75,37 @@ const abroad = new Map<number, End>();
 
 /** One end of a pipe, at its home. */
 class End implements Service {
-  readonly reads: Way | undefined;
-  readonly writes: Way | undefined;
-  /** What both ends know: whether one of them ever went to somebody else. */
-  readonly #pipe: { travelled: boolean };
+  readonly ways: Ways;
   readonly #offer: Offer = offer(this);
   #id: number | undefined;
   /** Connections of this process. */
   #holds = 0;
-  /** Connections elsewhere that have received. */
-  readonly #far = new Map<string, object>();
   #isAbroad = false;
 
-  constructor(reads: Way | undefined, writes: Way | undefined, pipe: { travelled: boolean }) {
-    this.reads = reads;
-    this.writes = writes;
-    this.#pipe = pipe;
+  constructor(reads: Way | undefined, writes: Way | undefined) {
+    this.ways = new Ways(reads, writes);
   }
 
-  get travelled(): boolean {
-    return this.#pipe.travelled;
-  }
-
-  handle(): Handle {
+  send(): Sent {
+    const { reads, writes } = this.ways;
+    const places = { reads: reads?.reduce(), writes: writes?.reduce() };
     const handle = this.#offer.handle();
-    this.#pipe.travelled = this.#isAbroad = true;
+    this.ways.hold();
+    for (const way of [reads, writes]) if (way !== undefined) way.travelled = true;
+    this.#isAbroad = true;
     abroad.set(this.#id = handle.id, this);
-    return handle;
+    return { handle, places, counted: true };
   }
 
+  /** One more hold of this process's, which is counted already. */
   hold(): Channel {
     this.#holds++;
-    return new NearChannel(this);
+    return new MappedChannel(this.ways, { let: () => this.letGo(), send: () => this.send() });
   }
 
   letGo(): void {
     this.#holds--;
+    this.ways.let();
     this.#look();
   }
 
@@ -154,133 +117,139 @@ class End implements Service {
 
   #look(): void {
     if (this.#holds > 0 || this.#isAbroad) return;
-    this.reads?.readersGone();
-    this.writes?.writersGone();
+    this.ways.reads?.breakOff();
+    this.ways.writes?.end();
   }
 
-  call(method: string, args: unknown[], from: Address, signal: AbortSignal): unknown {
+  call(method: string, args: unknown[], _from: Address, signal: AbortSignal): unknown {
+    const { reads, writes } = this.ways;
     switch (method) {
       case "send":
-        return this.writes!.send(args[0] as Uint8Array);
+        return writes!.sendFor(args[0] as Uint8Array, signal);
       case "receive":
-        return this.reads!.inbox.receive(args[1] as number ?? Infinity, this.#owner(from, args[0]));
+        return reads!.receiveFor(args[0] as number ?? Infinity, BYTES, signal);
       case "ready":
-        return this.reads!.inbox.ready;
+        return reads!.ready;
       case "poll":
-        return this.reads!.inbox.poll({ deadline: Infinity, signal });
-      case "close":
-        return this.#withdraw(`${from} ${args[0]}`);
+        return reads!.pollFor(signal);
+      case "look":
+        return this.#lookAround();
       default:
         throw new TypeError(`Cannot call ${method} of a pipe: there is no such method`);
     }
   }
 
-  gone(from: Address): void {
-    for (const key of [...this.#far.keys()]) if (key.startsWith(`${from} `)) this.#withdraw(key);
+  gone(): void {
+    // It may have done something, and not lived to say so.
+    this.#lookAround();
   }
 
-  /** Stands for one connection elsewhere. */
-  #owner(from: Address, channel: unknown): object {
-    const key = `${from} ${channel}`;
-    let owner = this.#far.get(key);
-    if (owner === undefined) this.#far.set(key, owner = {});
-    return owner;
-  }
-
-  /** What a connection elsewhere waits to receive, goes to the next. */
-  #withdraw(key: string): void {
-    const owner = this.#far.get(key);
-    if (owner === undefined) return;
-    this.#far.delete(key);
-    this.reads?.inbox.withdraw(owner, () => closed("receive"));
+  #lookAround(): void {
+    this.ways.reads?.look();
+    this.ways.writes?.look();
   }
 }
 
-/** An end in the process that made the pipe. */
-class NearChannel implements Channel {
-  readonly #end: End;
-  #closed = false;
+/** How an end is held. */
+interface Hold {
+  let(): void;
+  send(): Sent;
+}
 
-  constructor(end: End) {
-    this.#end = end;
+/** An end whose ways this process has. */
+class MappedChannel implements Channel {
+  readonly #ways: Ways;
+  readonly #hold: Hold;
+  readonly #closing = new AbortController();
+
+  constructor(ways: Ways, hold: Hold) {
+    this.#ways = ways;
+    this.#hold = hold;
   }
 
-  send(message: Uint8Array): Promise<void> {
-    return this.#held(this.#end.writes!.send(message));
+  send(message: Uint8Array, _mine: boolean, head?: Uint8Array): Later<void> {
+    return this.#ways.writes!.send(message, head);
   }
 
-  receive(longest: number): Promise<Uint8Array> {
-    return this.#held(this.#end.reads!.inbox.receive(longest, this));
+  receive<R>(longest: number, take: Take<R>): Later<R> {
+    return this.#ways.reads!.receive(longest, take, this.#closing.signal);
   }
 
-  poll(limit: Limit): Promise<boolean> {
-    const { inbox } = this.#end.reads!;
-    if (limit.deadline === -Infinity) return Promise.resolve(inbox.ready);
-    return this.#held(inbox.poll(limit, this));
+  poll({ deadline, signal }: Limit): Later<boolean> {
+    const closing = this.#closing.signal;
+    return this.#ways.reads!.poll({
+      deadline,
+      signal: signal === undefined || deadline === -Infinity
+        ? closing
+        : AbortSignal.any([signal, closing]),
+    });
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#end.reads?.inbox.withdraw(this, () => closed("receive"));
-    this.#end.letGo();
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort(closed("receive"));
+    this.#hold.let();
   }
 
   reduce(): unknown {
-    return this.#end.handle();
-  }
-
-  /** Nobody but a process elsewhere may be able to end the wait, and waiting for that is not waiting in vain. */
-  #held<T>(call: Promise<T>): Promise<T> {
-    return this.#end.travelled ? holdOpen(call) : call;
+    return this.#hold.send();
   }
 }
 
-let holding = 0;
-let holder: ReturnType<typeof setInterval> | undefined;
-
-/** Holds the event loop open until `call` is settled. */
-async function holdOpen<T>(call: Promise<T>): Promise<T> {
-  if (holding++ === 0) holder = setInterval(() => {}, 2 ** 30);
-  try {
-    return await call;
-  } finally {
-    if (--holding === 0) clearInterval(holder);
-  }
+/** An end elsewhere, whose ways this process can map. */
+function mapped(remote: Remote, places: Places, counted: boolean): Channel {
+  let isHeld = true;
+  const tellHome = () => {
+    if (isHeld) remote.tell("look", []);
+  };
+  const map = (place: PlaceHandle | undefined) =>
+    place === undefined ? undefined : Way.revive(place, tellHome);
+  const ways = new Ways(map(places.reads), map(places.writes));
+  if (!counted) ways.hold();
+  return new MappedChannel(ways, {
+    let: () => {
+      ways.let();
+      isHeld = false;
+      remote.let();
+    },
+    send: () => {
+      const handle = remote.handle();
+      ways.hold();
+      return { handle, places, counted: true };
+    },
+  });
 }
 
 /** A message of this size goes in one write. */
 const SHORT = 16 * 1024;
 
-let channels = 0;
-
 /**
- * An end in another process than the pipe's home.
+ * An end elsewhere that the home serves.
  *
  * A short message with no other under way counts as sent when it is handed to the link, which writes it in the same turn: so who asks and
  * waits for the answer makes one trip and not two. That the other end was closed meanwhile is noticed by the next message, and a process
  * that leaves by `Deno.exit()` has still sent what it was told it had. With more under way each waits to be taken in at the home.
  */
-class FarChannel implements Channel {
+class ServedChannel implements Channel {
   readonly #remote: Remote;
-  readonly #number = ++channels;
+  readonly #places: Places;
   readonly #closing = new AbortController();
-  readonly #receiving = new Set<(error: Error) => void>();
   #underWay = 0;
   #failure: (() => Error) | undefined;
 
-  constructor(remote: Remote) {
+  constructor(remote: Remote, places: Places) {
     this.#remote = remote;
+    this.#places = places;
   }
 
-  send(message: Uint8Array): Promise<void> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure());
+  send(bytes: Uint8Array, mine: boolean, head?: Uint8Array): Later<void> {
+    if (this.#failure !== undefined) throw this.#failure();
+    const message = kept(bytes, mine, head);
     const early = message.length <= SHORT && this.#underWay === 0;
     const sending = this.#send(message);
     if (!early) return sending;
     // Told by the next.
     sending.catch(() => {});
-    return Promise.resolve();
   }
 
   async #send(message: Uint8Array): Promise<void> {
@@ -295,18 +264,16 @@ class FarChannel implements Channel {
     }
   }
 
-  receive(longest: number): Promise<Uint8Array> {
-    const args = longest === Infinity ? [this.#number] : [this.#number, longest];
-    return new Promise((resolve, reject) => {
-      this.#receiving.add(reject);
-      this.#remote.call("receive", args).then((message) => {
-        this.#receiving.delete(reject);
-        resolve(message as Uint8Array);
-      }, (error) => {
-        this.#receiving.delete(reject);
-        reject(error instanceof HomeGoneError ? ended() : error);
-      });
-    });
+  async receive<R>(longest: number, take: Take<R>): Promise<R> {
+    const args = longest === Infinity ? [] : [longest];
+    const { signal } = this.#closing;
+    let message: unknown;
+    try {
+      message = await this.#remote.call("receive", args, { signal });
+    } catch (error) {
+      throw error instanceof HomeGoneError ? ended() : error;
+    }
+    return take.open(message as Uint8Array);
   }
 
   async poll(limit: Limit): Promise<boolean> {
@@ -335,32 +302,44 @@ class FarChannel implements Channel {
   }
 
   close(): void {
+    if (this.#closing.signal.aborted) return;
     this.#closing.abort(closed("receive"));
-    for (const reject of this.#receiving) reject(closed("receive"));
-    this.#remote.tell("close", [this.#number]);
     this.#remote.let();
   }
 
-  reduce(): unknown {
-    return this.#remote.handle();
+  reduce(): Sent {
+    return { handle: this.#remote.handle(), places: this.#places, counted: false };
   }
 }
 
 /** What an end is made from elsewhere. */
 export function revivePipe(parts: unknown): Channel {
-  const handle = parts as Handle;
+  const { handle, places, counted } = parts as Sent;
   const end = handle.home === address() ? abroad.get(handle.id) : undefined;
-  if (end === undefined) return new FarChannel(redeem(handle));
-  // Held here before it is no longer on its way.
-  const channel = end.hold();
-  cameHome(handle);
-  return channel;
+  if (end !== undefined) {
+    // Held here before it is no longer on its way.
+    if (!counted) end.ways.hold();
+    const channel = end.hold();
+    cameHome(handle);
+    return channel;
+  }
+  const remote = redeem(handle);
+  if (canShare() && (places.reads ?? places.writes) !== undefined) {
+    try {
+      return mapped(remote, places, counted);
+    } catch (error) {
+      // The home has ended: who calls it is told.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return new ServedChannel(remote, places);
 }
 
 /** The two ends of a new pipe, each held once. The first reads only, and the second writes only, unless it is `duplex`. */
 export function makePipe(duplex: boolean): [Channel, Channel] {
-  const pipe = { travelled: false };
-  const there = new Way();
-  const back = duplex ? new Way() : undefined;
-  return [new End(there, back, pipe).hold(), new End(back, there, pipe).hold()];
+  const there = Way.make();
+  const back = duplex ? Way.make() : undefined;
+  const ends = [new End(there, back), new End(back, there)] as const;
+  for (const { ways } of ends) ways.hold();
+  return [ends[0].hold(), ends[1].hold()];
 }

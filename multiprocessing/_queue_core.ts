@@ -11,7 +11,6 @@ import {
   decode,
   decodeSync,
   encode,
-  isMain,
   type Limit,
   limitOf,
   type WaitOptions,
@@ -22,6 +21,7 @@ import { Far, QueueService, type Sent } from "./_queue_far.ts";
 import { makeNear, type Near, reduceNear, reviveNear } from "./_queue_memory.ts";
 import { hasRestricted } from "./_restricted.ts";
 import { type Later, NONE } from "./_queue_store.ts";
+import { isRawBytes, rawBytesHead } from "./_raw_bytes.ts";
 import { cameHome, type Offer, offer, redeem } from "./_tree.ts";
 
 /** The function of this library that the user called: stacks in errors begin above it. */
@@ -73,7 +73,7 @@ export class Core<T> {
     const { near, far } = this.#back;
     let put: Later<boolean>;
     if (near === undefined) put = far.put(this.#encode(item, door), limit);
-    else if (isBytes(item)) put = near.store.put(item, limit, bytesHead());
+    else if (isRawBytes(item)) put = near.store.put(item, limit, rawBytesHead());
     else put = near.store.put(this.#encode(item, door), limit);
     if (put !== true && !await put) throw this.#full();
   }
@@ -83,8 +83,8 @@ export class Core<T> {
     const store = this.#waitable("putSync");
     this.#mustBeOpen("putSync");
     this.#used = true;
-    const put = isBytes(item)
-      ? store.putSync(item, limit, bytesHead())
+    const put = isRawBytes(item)
+      ? store.putSync(item, limit, rawBytesHead())
       : store.putSync(this.#encode(item, door), limit);
     if (!put) throw this.#full();
   }
@@ -229,31 +229,14 @@ export class Core<T> {
   }
 }
 
-/** From so many bytes on, making the copy that `encode` would make costs more than asking whether it is needed. */
-const MANY = 16 * 1024;
-
-/** Whether an item is plain bytes and many of them: what `encode` makes of those is {@linkcode bytesHead} and they themselves. */
-function isBytes(item: unknown): item is Uint8Array {
-  if (!ArrayBuffer.isView(item) || item.byteLength < MANY) return false;
-  const { buffer } = item;
-  return Object.getPrototypeOf(item) === Uint8Array.prototype && buffer instanceof ArrayBuffer &&
-    !buffer.resizable;
-}
-
-let head: Uint8Array | undefined;
-
-function bytesHead(): Uint8Array {
-  return head ??= encode(new Uint8Array(), "put into a queue", bytesHead);
-}
-
 function revive(kind: string, { handle, ...sent }: Sent): Back {
   const what = `receive a ${kind}`;
   if (sent.place !== undefined && (handle === undefined || hasPlatform())) {
     try {
       return { near: reviveNear(sent.place, what) };
     } finally {
-      // The words are held now, or nobody has them any more. A thread cannot reach the server: it goes on serving, until it ends.
-      if (handle !== undefined && isMain()) redeem(handle).let();
+      // The words are held now, or nobody has them any more.
+      if (handle !== undefined) redeem(handle).let();
     }
   }
   const home = cameHome(handle!);

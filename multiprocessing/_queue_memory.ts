@@ -119,7 +119,7 @@ class FixedPages implements RingMemory {
 }
 
 /** Pages of this isolate's own. */
-class OwnPages implements RingMemory {
+export class OwnPages implements RingMemory {
   #bytes = new Uint8Array();
 
   reach(at: number, pages: number): Uint8Array {
@@ -139,8 +139,14 @@ export interface Near {
   readonly seat: Home;
 }
 
-/** A new queue. `what` is for messages: "make a Queue". */
-export function makeNear(maxsize: number, what: string): Near {
+/** Words, and the memory of a ring. */
+export interface Bed {
+  readonly seat: Home;
+  readonly memory: RingMemory;
+}
+
+/** A new bed; the words of the ring are 0. `what` is for messages: "make a Queue". */
+export function makeBed(what: string): Bed {
   const mapped = hasPlatform();
   const seat = newSeat(
     !mapped ? QUEUE_WORDS : resizes ? WORDS : WORDS + FIXED_PAGES * PAGE / 4,
@@ -150,7 +156,19 @@ export function makeNear(maxsize: number, what: string): Near {
     const { system, fd } = seat.place.arena;
     seat.words[START] = Math.ceil(system.sizeOf(fd) / PAGE);
   }
-  return { store: Store.begin(seat, memoryOf(seat), maxsize), seat };
+  return { seat, memory: memoryOf(seat) };
+}
+
+/** A bed that came from somewhere else. */
+export function reviveBed(handle: PlaceHandle, what: string): Bed {
+  const seat = reviveSeat(handle, what);
+  return { seat, memory: memoryOf(seat) };
+}
+
+/** A new queue. `what` is for messages: "make a Queue". */
+export function makeNear(maxsize: number, what: string): Near {
+  const { seat, memory } = makeBed(what);
+  return { store: Store.begin(seat, memory, maxsize), seat };
 }
 
 function memoryOf(seat: Home): RingMemory {
@@ -167,6 +185,6 @@ export function reduceNear(near: Near): PlaceHandle | undefined {
 
 /** A queue that came from somewhere else. */
 export function reviveNear(handle: PlaceHandle, what: string): Near {
-  const seat = reviveSeat(handle, what);
-  return { store: new Store(seat, memoryOf(seat)), seat };
+  const { seat, memory } = reviveBed(handle, what);
+  return { store: new Store(seat, memory), seat };
 }

@@ -62,10 +62,15 @@ const UNFINISHED = 3;
 const ZEROS = 4;
 const AT = 5;
 const PAGES = 6;
-const FIELDS = 7;
+/** How many units have been taken out, as 32 bits. */
+const TAKEN = 7;
+const FIELDS = 8;
 
 /** See the head of this file. */
 export class Ring {
+  /** What {@linkcode Ring.taken} counts in, in bytes. */
+  static readonly UNIT = UNIT;
+
   readonly #words: Int32Array;
   readonly #memory: RingMemory;
   /** The next state, while it is made. */
@@ -117,6 +122,17 @@ export class Ring {
     return this.#look(HEAD);
   }
 
+  /** How much has been taken out, in units, as 32 bits: see {@linkcode Ring.mark}. */
+  get taken(): number {
+    return this.#look(TAKEN);
+  }
+
+  /** What {@linkcode Ring.taken} will be when all that is in it now was taken out. Under the lock. */
+  get mark(): number {
+    const now = this.#now();
+    return this.#words[now + TAKEN] + this.#words[now + USED] | 0;
+  }
+
   /** Whether an item of that many bytes can be put in without a ring larger than is kept, or it is no use to wait for that. */
   hasRoom(length: number): boolean {
     const pages = this.#look(PAGES);
@@ -140,29 +156,48 @@ export class Ring {
     const capacity = next[PAGES] * UNITS_PER_PAGE;
     const at = (next[HEAD] + (back ? capacity - units : next[USED])) % capacity;
     write(this.#memory.reach(next[AT], next[PAGES]), at * UNIT, head, item);
-    if (back) next[HEAD] = at;
-    else next[UNFINISHED]++;
+    if (back) {
+      next[HEAD] = at;
+      next[TAKEN] -= units;
+    } else next[UNFINISHED]++;
     next[USED] += units;
     next[COUNT]++;
     this.#commit(now);
   }
 
-  /** Takes the first item out; `undefined` when there is none. Its memory is used again for the next one. Under the lock. */
-  pop(): Uint8Array<ArrayBuffer> | undefined {
+  /**
+   * Takes the first item out; `undefined` when there is none. Its memory is used again for the next one, unless it is to be the caller's
+   * `own`. Under the lock.
+   */
+  pop(own = false): Uint8Array<ArrayBuffer> | undefined {
     const now = this.#now();
     if (this.#words[now + COUNT] === 0) return undefined;
     const next = this.#begin(now);
-    const item = read(this.#memory.reach(next[AT], next[PAGES]), next[HEAD] * UNIT);
+    const item = read(this.#memory.reach(next[AT], next[PAGES]), next[HEAD] * UNIT, own);
     const units = unitsOf(item.length);
     next[HEAD] = (next[HEAD] + units) % (next[PAGES] * UNITS_PER_PAGE);
     next[USED] -= units;
+    next[TAKEN] += units;
     next[COUNT]--;
+    this.#leave(now, next);
+    return item;
+  }
+
+  /** Drops all items, which were not taken out. Under the lock. */
+  clear(): void {
+    const now = this.#now();
+    const next = this.#begin(now);
+    next[USED] = next[COUNT] = 0;
+    this.#leave(now, next);
+  }
+
+  /** The end of an operation that takes something out. */
+  #leave(now: number, next: Int32Array): void {
     const before = next[AT] + next[PAGES];
     if (next[COUNT] === 0) this.#rest(next);
     this.#commit(now);
     // The last thing: should this process be killed before it, the room is given back when the ring grows and shrinks again.
     if (next[AT] + next[PAGES] < before) this.#memory.resize(next[AT] + next[PAGES], before);
-    return item;
   }
 
   /** One item is done; `false` when none was left to be done. Under the lock. */
@@ -285,9 +320,9 @@ function memoryFor(length: number): Uint8Array<ArrayBuffer> {
 }
 
 /** A copy of the item that begins there. */
-function read(ring: Uint8Array, at: number): Uint8Array<ArrayBuffer> {
+function read(ring: Uint8Array, at: number, own: boolean): Uint8Array<ArrayBuffer> {
   const length = (ring[at] | ring[at + 1] << 8 | ring[at + 2] << 16 | ring[at + 3] << 24) >>> 0;
-  const item = memoryFor(length);
+  const item = own ? new Uint8Array(length) : memoryFor(length);
   const body = at + HEADER;
   const room = ring.length - body;
   if (length > room) {
