@@ -39,6 +39,7 @@ import {
   type Trade,
 } from "./_crew_protocol.ts";
 import { type Ended, receive } from "./_crew_receive.ts";
+import { ProcessError } from "./errors.ts";
 
 /** Milliseconds of work that a worker may have before it. */
 const AHEAD = 1;
@@ -249,9 +250,13 @@ export class Crew<B> {
    *
    * @throws {PicklingError} when it cannot travel: nothing has happened then.
    * @throws the error of the policy, when the crew is broken.
+   * @throws {ProcessError} when it is closed, or has ended.
    */
   submit(order: Order, values: unknown[], door: AnyFunction): Job<B> {
     if (this.#state.at === "broken") throw this.#options.policy.broken(this.#state.why);
+    if (this.#state.at !== "open") {
+      throw new ProcessError(`Cannot submit: the pool has ${this.#state.at}`);
+    }
     const { form } = order;
     const fn = learn(order.fn, "submit", door);
     const root = form === CALL ? "args" : "items";

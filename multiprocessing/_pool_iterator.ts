@@ -4,6 +4,8 @@
  * @module
  */
 
+import { PicklingError } from "../threading/_core/mod.ts";
+
 type Source = Iterator<unknown> | AsyncIterator<unknown>;
 
 /** Submits a chunk of calls; gives what takes them back. `done` gets a list of results, and perhaps the error that ended it. */
@@ -157,8 +159,21 @@ export class ResultIterator implements AsyncIterableIterator<never> {
     try {
       slot.cancel = send(chunk, done);
     } catch (error) {
-      // It cannot travel: that is how this chunk ends.
+      // It cannot travel: that is how this chunk ends. Anything else is the end of the pool, and of all that was still to come.
+      if (!(error instanceof PicklingError)) this.#leaveSource();
       done({ values: [], error: { error } });
+    }
+  }
+
+  /** No more items are wanted. */
+  #leaveSource(): void {
+    if (this.#exhausted) return;
+    this.#exhausted = true;
+    this.#plan.read();
+    try {
+      void Promise.resolve(this.#source.return?.()).catch(() => {});
+    } catch {
+      // A source that fails to clean up has no one to tell: the iteration is over.
     }
   }
 
@@ -206,14 +221,7 @@ export class ResultIterator implements AsyncIterableIterator<never> {
       }
       this.#slots.length = 0;
       this.#open.clear();
-      if (!this.#exhausted) {
-        this.#plan.read();
-        try {
-          void Promise.resolve(this.#source.return?.()).catch(() => {});
-        } catch {
-          // A source that fails to clean up has no one to tell: the iteration is over.
-        }
-      }
+      this.#leaveSource();
       this.#feed();
     }
     return Promise.resolve({ done: true, value: value as never });

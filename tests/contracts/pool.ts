@@ -303,6 +303,23 @@ export function testPool({ name, make, event }: PoolWorld): void {
     await pool.join();
   });
 
+  test("imap over an endless iterable in a pool that breaks, ends it", async () => {
+    const pool = make({ processes: 1, initializer: failingInitializer, initargs: ["no luck"] });
+    let ended = false;
+    function* endless() {
+      try {
+        for (let n = 0;; n++) yield n;
+      } finally {
+        ended = true;
+      }
+    }
+    const results = pool.imap(square, endless());
+    await assertRejects(() => results.next(), ProcessError, "no luck");
+    pool.close();
+    await pool.join();
+    assert(ended);
+  });
+
   test("bad options, are refused", async () => {
     for (const processes of [0, -1, 1.5, NaN]) assertThrows(() => make({ processes }), RangeError);
     for (const bad of ["2", null, { processes: "2" }, { initializer: 1 }, { initargs: 1 }]) {
