@@ -33,15 +33,26 @@ export async function zipAll(all: string[], workers: number): Promise<Zipped[]> 
   // Never more than a few paths wait: put waits for room.
   const paths = new Queue<string | null>(8);
   const done = new Queue<Zipped>();
+  // Leaving the function ends all workers that are still there.
+  await using stack = new AsyncDisposableStack();
   const processes = Array.from(
     { length: workers },
-    () => new Process({ target: worker, args: [paths, done] }),
+    () => stack.use(new Process({ target: worker, args: [paths, done] })),
   );
-  for (const process of processes) process.start();
-  for (const path of all) await paths.put(path);
-  for (const _ of processes) await paths.put(STOP);
+  const failed = new AbortController();
+  for (const process of processes) {
+    process.start();
+    // Nobody waits for ever for a worker that is no longer there.
+    void process.join().then(() => {
+      const { name, exitcode } = process;
+      if (exitcode !== 0) failed.abort(new Error(`${name} ended with exit code ${exitcode}`));
+    });
+  }
+  const { signal } = failed;
+  for (const path of all) await paths.put(path, { signal });
+  for (const _ of processes) await paths.put(STOP, { signal });
   const zipped: Zipped[] = [];
-  while (zipped.length < all.length) zipped.push(await done.get());
+  while (zipped.length < all.length) zipped.push(await done.get({ signal }));
   for (const process of processes) await process.join();
   return zipped.sort((a, b) => a.small / a.size - b.small / b.size);
 }

@@ -47,7 +47,7 @@ if (import.meta.main) {
     await using visitor = new Process({ target: visit, args: [listener.address, key] });
     visitor.start();
     try {
-      await greet(await listener.accept());
+      await greet(await listener.accept({ timeout: 60_000 }));
       console.log("host served", listener.lastAccepted !== null ? "somebody" : "nobody");
     } catch (error) {
       console.log("host:", (error as Error).name);

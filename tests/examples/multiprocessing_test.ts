@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { countBytes, filesIn } from "../../examples/byte_counts.ts";
 import { pages, zipAll } from "../../examples/gzip_workers.ts";
 import { find } from "../../examples/index_server.ts";
@@ -86,6 +86,11 @@ Deno.test("gzip_workers: every file is compressed once, to what one process make
       (await new Response(stream).arrayBuffer()).byteLength,
     ]);
   }
+});
+
+Deno.test("gzip_workers: a file that is not there, ends its worker, and the program hears of it", async () => {
+  const error = await assertRejects(() => zipAll(["/nowhere/at/all"], 3), Error);
+  assertMatch(error.message, /^Process-\d+ ended with exit code 1$/);
 });
 
 Deno.test("gzip_workers: run as its head says, sums up", async () => {
