@@ -79,7 +79,11 @@ function enter(names: readonly string[]): Shape {
   return shape;
 }
 
-/** The shape that some thread has entered under that number. */
+/**
+ * The shape that some thread has entered under that number.
+ *
+ * @throws {TypeError} when there is none.
+ */
 export function shapeAt(id: number): Shape {
   const shape = known.get(id) ?? read(id);
   known.set(id, shape);
@@ -90,10 +94,18 @@ function read(id: number): Shape {
   const { words } = here().ground;
   const names: string[] = [];
   let at = id;
-  for (let left = words[at++]; left > 0; left--) {
-    let name = "";
-    for (let length = words[at++]; length > 0; length--) name += String.fromCharCode(words[at++]);
-    names.push(name);
+  // Whatever lies there instead, no more is read than a shape can be.
+  let room = MOST_CHARACTERS;
+  for (let left = bounded(words[at++], MOST_NAMES); left > 0; left--) {
+    const length = bounded(words[at++], room);
+    room -= length;
+    names.push(String.fromCharCode(...words.subarray(at, at + length)));
+    at += length;
   }
   return { id, names, empty: Object.fromEntries(names.map((name) => [name, undefined])) };
+}
+
+function bounded(count: number | undefined, most: number): number {
+  if (count !== undefined && count >= 0 && count <= most) return count;
+  throw new TypeError("Unknown shape");
 }
