@@ -5,43 +5,42 @@
  */
 import { now } from "../threading/_core/mod.ts";
 
-/** The longest look out, in milliseconds: about what a sleep and a wake-up cost. */
-const LONGEST = 0.1;
-/** Shorter ones are no use. */
-const SHORTEST = LONGEST / 32;
-/** A sleep that was over so soon would have been worth looking out. */
-const SOON = 0.25;
+/** How long it is looked out, in milliseconds: less than what a sleep and a wake-up cost. */
+const LOOK = 0.03;
+/** How long the thread sleeps then: about what it takes to wake a process on a busy machine. */
+const NAP = 0.5;
+/** How much of its time a thread may wait in these ways, and how much of that it can save up, in milliseconds. */
+const SHARE = 1 / 4;
+const SAVED = 2;
 
+let budget = SAVED;
+let counted = 0;
 /** With one processor, what is looked out for cannot happen meanwhile. */
 let alone: boolean | undefined;
 
 /**
- * Looks out for what another process is about to do. Two processes that keep pace with each other then never sleep, which costs them
- * much more than the look. Each look in vain halves the next one, down to none at all; one that paid off, or a sleep that was short,
- * brings them back.
+ * Blocks the calling thread for a moment until `happened`: some microseconds in which it looks, and then, with `nap`, some hundred in
+ * which the operating system wakes it. Gives whether it did. `nap` waits until a moment, and gives the same.
+ *
+ * Two processes that keep pace with each other then never wait without blocking, which takes each of them several times as long: there
+ * is another thread to be woken first. Looks that pay off are free. All else has a budget; when that is used up there are only short
+ * looks, and none at all, until it has grown again.
  */
-export class Lookout {
-  #length = LONGEST;
-
-  /** Blocks the calling thread until `happened`, for some microseconds; gives whether it did. */
-  until(happened: () => boolean): boolean {
-    if (this.#length === 0 || (alone ??= navigator.hardwareConcurrency === 1)) return false;
-    const end = now() + this.#length;
+export function lookOut(happened: () => boolean, nap?: (until: number) => boolean): boolean {
+  const start = now();
+  budget = Math.min(SAVED, budget + (start - counted) * SHARE);
+  counted = start;
+  if (budget < LOOK) return false;
+  if (!(alone ??= navigator.hardwareConcurrency === 1)) {
+    const end = start + LOOK;
     do {
       for (let i = 0; i < 8; i++) Atomics.pause();
-      if (happened()) {
-        this.#length = LONGEST;
-        return true;
-      }
+      if (happened()) return true;
     } while (now() < end);
-    this.#length = this.#length > SHORTEST ? this.#length / 2 : 0;
-    return false;
   }
-
-  /** A sleep is over that began then. */
-  slept(since: number): void {
-    if (now() - since < SOON) this.#length = LONGEST;
-  }
+  const did = nap?.(start + Math.min(budget, NAP)) ?? false;
+  budget -= now() - start;
+  return did;
 }
 
 /** How long a thread may do without its event loop, in milliseconds. */

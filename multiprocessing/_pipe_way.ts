@@ -37,14 +37,14 @@
 import type { PlaceHandle } from "./_arena.ts";
 import { broken, ended, type Take } from "./_channel.ts";
 import { tooLong } from "./_inbox.ts";
-import { hasTurned, Lookout, paced } from "./_pace.ts";
+import { hasTurned, lookOut, paced } from "./_pace.ts";
 import { Line } from "./_pipe_line.ts";
 import { type Bed, makeBed, OwnPages, reviveBed } from "./_queue_memory.ts";
 import { Ring, RING_WORDS } from "./_ring.ts";
 import { Guard, NONE, type Wish } from "./_ring_guard.ts";
 import { reduceSeat } from "./_sync_seat.ts";
 import { ALL } from "./_sync_steps.ts";
-import { isAwaited, runAsync } from "./_sync_waiting.ts";
+import { isAwaited, isWaiting, runAsync, runSync } from "./_sync_waiting.ts";
 import { FOREVER, type Limit, now } from "../threading/_core/mod.ts";
 import { hasPlatform, resizes } from "../threading/_core/platform/mod.ts";
 
@@ -89,8 +89,6 @@ export class Way {
   /** Those who wait at the home: those it serves, and, where nothing is shared, its own. */
   readonly #receivers = new Line((change) => this.#serve(change));
   readonly #senders = new Line((change) => this.#serve(change));
-  readonly #forItems = new Lookout();
-  readonly #forRoom = new Lookout();
   readonly #isReady = (): boolean => this.#ring.size > 0 || this.#is(ENDED);
   #believed = 0;
   /** Whether anybody elsewhere can do what is waited for here. */
@@ -146,13 +144,10 @@ export class Way {
    */
   send(message: Uint8Array, head?: Uint8Array): Later<void> {
     const mark = this.#push(message, head);
-    const isAdmitted = () => this.#isAdmitted(mark);
-    if (isAdmitted() || this.travelled && this.#forRoom.until(isAdmitted)) return paced(undefined);
-    const since = now();
-    return this.#wait(this.#admission(mark), FOREVER, this.#senders, false).then(() => {
-      hasTurned();
-      this.#forRoom.slept(since);
-    });
+    if (this.#isAdmitted(mark)) return paced(undefined);
+    const wish = this.#admission(mark);
+    if (this.#soon(wish) !== NONE) return paced(undefined);
+    return this.#wait(wish, FOREVER, this.#senders, false).then(hasTurned);
   }
 
   /**
@@ -166,15 +161,12 @@ export class Way {
     const wish = this.#reception(longest, take);
     if (this.#guard !== undefined && !isAwaited(this.#guard.seat, ITEMS)) {
       let got = wish.attempt();
-      if (got !== NONE) return paced(got);
-      if (this.travelled && this.#forItems.until(this.#isReady)) got = wish.attempt();
+      if (got === NONE) got = this.#soon(wish);
       if (got !== NONE) return paced(got);
     }
-    const since = now();
     const limit = { deadline: Infinity, signal };
     return this.#wait(wish, limit, this.#receivers, true).then((got) => {
       hasTurned();
-      this.#forItems.slept(since);
       return got as R;
     });
   }
@@ -187,11 +179,10 @@ export class Way {
   poll(limit: Limit): Later<boolean> {
     if (this.ready) return paced(true);
     if (limit.deadline === -Infinity) return paced(false);
-    if (this.travelled && this.#forItems.until(this.#isReady)) return paced(true);
-    const since = now();
-    return this.#wait(this.#arrival(), limit, this.#receivers, true).then((got) => {
+    const wish = this.#arrival();
+    if (this.#soon(wish) !== NONE) return paced(true);
+    return this.#wait(wish, limit, this.#receivers, true).then((got) => {
       hasTurned();
-      this.#forItems.slept(since);
       return got !== NONE;
     });
   }
@@ -335,6 +326,19 @@ export class Way {
     } finally {
       this.#guard?.give();
     }
+  }
+
+  /** Does what is wished for if another process makes it possible right now. */
+  #soon<R>(wish: Wish<R>): R | typeof NONE {
+    const guard = this.#guard;
+    if (guard === undefined || !this.travelled) return NONE;
+    let got: R | typeof NONE = NONE;
+    const happened = () => (got = wish.attempt()) !== NONE;
+    const nap = (deadline: number) =>
+      (got = runSync(guard.waiting(wish, { deadline, signal: undefined }))) !== NONE;
+    // Others would wait as long as this one.
+    lookOut(happened, isWaiting() ? undefined : nap);
+    return got;
   }
 
   /** Waits in the operating system, or, where nothing is shared, in line. */

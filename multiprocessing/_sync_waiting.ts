@@ -336,6 +336,11 @@ export function isAwaited(seat: Seat, at: number): boolean {
   return queues.size > 0 && queues.has(seat.ground.address(seat.at + at));
 }
 
+/** Whether anybody of this isolate waits asynchronously. */
+export function isWaiting(): boolean {
+  return queues.size > 0;
+}
+
 function begin(queue: Queue): void {
   queues.set(queue.address, queue);
   if (!queue.seat.ground.sleeps) {
