@@ -19,13 +19,15 @@
  * | START   | of `_queue_memory.ts`                                                     | nobody                 |
  * | READERS | how many hold the reading end, or more: who is killed is still counted  | they                   |
  * | WRITERS | the same for the writing end                                             | they                   |
+ * | LONGEST | of the messages that were received, in bytes                              | who receives           |
  * | SERVED  | how many wait at the home for somebody who has not mapped this (`Line`)   | the home               |
  *
  * Guarantees
  * - A message is put in and taken out whole, whoever is killed meanwhile. It is put in at the call: what was given to send is delivered
  *   though its sender closes its end, or ends.
- * - A send is over when no more than {@linkcode CAPACITY} bytes are waiting up to its own last one. Until then it waits, and so should
- *   who sends: the ring takes what it is given, and grows for it. It becomes small again when it is empty.
+ * - A send is over when no more than {@linkcode CAPACITY} bytes are waiting up to its own last one, or as many as the longest message had
+ *   that was received, up to {@linkcode MOST}: so the next of several long messages is put in while one is taken out. Until then it
+ *   waits, and so should who sends: the ring takes what it is given, and grows for it. It becomes small again when it is empty.
  * - After ENDED, what is left can be received; the flag is set after the last message, and looked at before the ring is found empty.
  * - The home decides when nobody holds an end any more. Where the counts tell the last holder the same, he says so himself: who hears of
  *   his letting go by another way finds it done.
@@ -59,10 +61,12 @@ const HOME = 8;
 const SERVED = 10;
 const READERS = 11;
 const WRITERS = 12;
+const LONGEST = 13;
 
 /** How many bytes wait in one direction before senders wait: about as many as in a pipe of the kernel. */
 const CAPACITY = 256 * 1024;
-const CAPACITY_UNITS = CAPACITY / Ring.UNIT;
+/** The same where messages are long. */
+const MOST = 4 * 1024 * 1024;
 
 /** How long the home is believed to live without a look, in milliseconds. */
 const BELIEF = 100;
@@ -249,7 +253,8 @@ export class Way {
   }
 
   #isAdmitted(mark: number): boolean {
-    return ((mark - this.#ring.taken) | 0) <= CAPACITY_UNITS;
+    const waiting = ((mark - this.#ring.taken) | 0) * Ring.UNIT;
+    return waiting <= CAPACITY || waiting <= Atomics.load(this.#words, LONGEST) + Ring.UNIT;
   }
 
   #push(message: Uint8Array, head?: Uint8Array): number {
@@ -322,7 +327,10 @@ export class Way {
   #pop(own: boolean): Uint8Array<ArrayBuffer> | undefined {
     this.#guard?.take();
     try {
-      return this.#ring.pop(own);
+      const message = this.#ring.pop(own);
+      const length = Math.min(message?.length ?? 0, MOST);
+      if (length > this.#words[LONGEST]) Atomics.store(this.#words, LONGEST, length);
+      return message;
     } finally {
       this.#guard?.give();
     }
