@@ -1,0 +1,6 @@
+/** Never ends, and lets nothing else run. */
+
+/** See above. */
+export default function spin(): never {
+  for (;;);
+}
