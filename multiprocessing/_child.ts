@@ -60,8 +60,6 @@ export async function spare(folder: string, modules: Modules): Promise<never> {
   // Until somebody is told of it, the job keeps the event loop going.
   link!.ref();
   const given = receiveJob(link!);
-  // What it will look at in the end takes a while the first time.
-  (await get<Core>(CORE, modules)).listThreads();
   for (const url of first.work.modules) {
     try {
       await load({ ...first.work, modules: [url] }, modules);

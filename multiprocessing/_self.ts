@@ -2,15 +2,21 @@
  * What this process is to the one that started it: written by `_child.ts` before anything of the user's runs, read by the rest of the
  * package, which may be loaded long after.
  *
- * This file imports only types: it is among the few that every child loads before the user's code.
+ * A thread knows the same as its process did when the thread started.
+ *
+ * This file and what it imports are among the few that every child loads before the user's code.
  *
  * @module
  */
 import type { Link } from "./_link.ts";
+import { endings, life } from "../threading/_core/life.ts";
 
 /** What this process is. */
 export interface Self {
-  /** Where it stands in the tree: "" for the program's first process. No two nodes of one program ever have the same address. */
+  /**
+   * Where it stands in the tree: "" for the main thread of the program's first process. No two nodes of one program ever have the same
+   * address.
+   */
   readonly address: string;
   /** The way to the parent. */
   readonly up: Link | undefined;
@@ -69,19 +75,44 @@ export interface Settings {
   readonly preload?: readonly string[];
 }
 
-let self: Self = { address: "", up: undefined, job: undefined };
+let up: Link | undefined;
 let bytes: Uint8Array<ArrayBuffer> | undefined;
 let importing: string | undefined;
 
-/** What this process is. */
+/** What threads know of their process. */
+export interface About {
+  readonly job?: ChildJob;
+  /** What was set in this process. */
+  readonly settings?: Settings;
+  /** The name that it was given in this process. */
+  readonly name?: string;
+}
+
+/** What this process's threads are told, too. */
+export function about(): About {
+  return life.about as About | undefined ?? {};
+}
+
+/** Changes a part of it. */
+export function tellAbout(some: About): void {
+  life.about = { ...about(), ...some };
+}
+
+/** What this process is. In a thread: without the way to the parent, which its main thread has. */
 export function whoAmI(): Self {
-  return self;
+  return { address: life.address, up, job: about().job };
 }
 
 /** This process becomes a child. `start`: what more it was given, see `process.ts`. */
-export function become(what: Self, start?: Uint8Array<ArrayBuffer>): void {
-  self = what;
+export function become(
+  what: Self & { readonly job: ChildJob },
+  start?: Uint8Array<ArrayBuffer>,
+): void {
+  up = what.up;
   bytes = start;
+  life.address = what.address;
+  life.secret = Uint8Array.fromHex(what.job.authkey);
+  tellAbout({ job: what.job });
 }
 
 /** The bytes that came with the job. */
@@ -99,5 +130,4 @@ export function importsNow(url: string | undefined): void {
   importing = url;
 }
 
-/** What a child does when its target has ended, before it ends itself: waits for children and threads. */
-export const endings: Set<() => Promise<void>> = new Set();
+export { endings };

@@ -3,20 +3,19 @@
  *
  * @module
  */
-import { type Settings, type StartMethod, whoAmI } from "./_self.ts";
+import { about, type Settings, type StartMethod, tellAbout } from "./_self.ts";
 
 export type { StartMethod };
 
-let changed: Settings | undefined;
-
 /** The settings. */
 export function settings(): Settings {
-  return changed ?? whoAmI().job?.settings ?? {};
+  const { settings, job } = about();
+  return settings ?? job?.settings ?? {};
 }
 
-/** Changes some of the settings, for this process and for children that are started later. */
+/** Changes some of the settings, for this thread and for children and threads that are started later. */
 export function change(some: Settings): void {
-  changed = { ...settings(), ...some };
+  tellAbout({ settings: { ...settings(), ...some } });
 }
 
 /** The start method of processes that do not say which. */

@@ -30,7 +30,7 @@ import { MOST_SERVED } from "./_sync_seat.ts";
 import * as slots from "./_sync_slots.ts";
 import { runAsync, runSync } from "./_sync_waiting.ts";
 import type { Address, Handle, Remote, Service } from "./_tree.ts";
-import { type Offer, offer, redeem } from "./_tree.ts";
+import { address, type Offer, offer, redeem } from "./_tree.ts";
 
 // ---- At home -------------------------------------------------------------------------------------------------------------------------
 
@@ -192,7 +192,7 @@ export function seatOf(service: Service): Home | undefined {
 
 // ---- Far away ------------------------------------------------------------------------------------------------------------------------
 
-/** By home and number: however often an object arrives, it is one here. */
+/** By holder, home and number: however often an object arrives, it is one here. */
 const known = new Map<string, WeakRef<Far>>();
 const collected = new FinalizationRegistry<string>((key) => {
   if (known.get(key)?.deref() === undefined) known.delete(key);
@@ -200,7 +200,7 @@ const collected = new FinalizationRegistry<string>((key) => {
 
 /** The object of a handle. */
 export function farOf<F extends Far>(type: new (remote: Remote) => F, handle: Handle): F {
-  const key = `${handle.home} ${handle.id}`;
+  const key = `${address()} ${handle.home} ${handle.id}`;
   const found = known.get(key)?.deref();
   const remote = redeem(handle);
   if (found instanceof type) {

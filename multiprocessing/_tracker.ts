@@ -62,9 +62,9 @@ exec 3<"/proc/$2/fd/$3" || exit 1
 /** The program that this process is of: its first process, and when that began. */
 function programOf(system: Platform): { pid: number; start: number } {
   let pid = Deno.pid;
-  // "/2/0" is a child's child.
-  for (let depth = whoAmI().address.split("/").length; depth > 1; depth--) {
-    pid = system.parentOf(pid) ?? pid;
+  // "/2/0" is a child's child, and "/2/t5" a thread of a child.
+  for (const part of whoAmI().address.split("/").slice(1)) {
+    if (!part.startsWith("t")) pid = system.parentOf(pid) ?? pid;
   }
   return { pid, start: system.startOf(pid) ?? 0 };
 }

@@ -27,8 +27,8 @@
  *    has ended.
  * A transit that nobody redeems holds the object until its sender ends.
  *
- * Known limit: a thread that is not the main one is not yet a node of its process's tree. The processes that it starts are a tree below
- * it; objects of other nodes cannot be redeemed there, and say so.
+ * A thread is a node as well, below the main thread of its process (`_thread_link.ts`), and ends with its target: what it held is let go,
+ * what it offered is gone, even though its worker, and this module in it, will be another thread.
  *
  * @module
  */
@@ -38,26 +38,22 @@ import {
   decodeSync,
   encode,
   encodeError,
+  ended,
   isMain,
+  life,
   nameIt,
   type Parcel,
-} from "../threading/_core/mod.ts";
+} from "../threading/_core/values.ts";
 import { type Link, NOTE, readU32, u32 } from "./_link.ts";
 import { whoAmI } from "./_self.ts";
+import { canReach, identIn, linkDown, linkUp, type ThreadLink } from "./_thread_link.ts";
 
 /** Where a process stands in the tree: "" is the program's first, "/2" its third child, "/2/0" the first child of that. */
 export type Address = string;
 
-/** Where this process stands; a thread that is not the main one is the top of a tree of its own, see below. */
+/** Where this thread stands. */
 export function address(): Address {
-  return isMain() ? whoAmI().address : topOfThread();
-}
-
-let threadTop: Address | undefined;
-
-/** Not of the form of any other address. */
-function topOfThread(): Address {
-  return threadTop ??= `/thread-${crypto.randomUUID()}`;
+  return life.address;
 }
 
 /** An object of this process that others may call. It looks methods up by itself: nothing is reached by name on a prototype. */
@@ -171,23 +167,72 @@ interface Pending {
 const pending = new Map<number, Pending>();
 let nextCall = 0;
 
-/** Links to children by their number. */
+/** Links to children by their number, and to threads by `t` and their identifier. */
 const children = new Map<string, Link>();
+/** To the parent, or from a thread to its main thread. */
 let up: Link | undefined;
-let isOpen = false;
+/** The address by which this thread is a part of the tree now. */
+let openAs: Address | undefined;
 
 /** Below `top`, or `top` itself. */
 function isUnder(address: Address, top: Address): boolean {
   return address === top || address.startsWith(`${top}/`);
 }
 
-/** Takes up the link to the parent, once. */
+/** Takes up the link to the parent, once; in a thread, once for each that its worker is. */
 function open(): void {
-  if (isOpen) return;
-  isOpen = true;
-  up = isMain() ? whoAmI().up : undefined;
+  if (openAs === address()) return;
+  openAs = address();
+  if (isMain()) up = whoAmI().up;
+  else {
+    up = linkUp(import.meta.url);
+    ended.add(leaveTree);
+  }
   const link = up;
   link?.open((frame) => arrive(read(frame), link, undefined));
+}
+
+/** This thread has ended, and with it the node that it was; its worker may go on as another. */
+function leaveTree(): void {
+  // Nobody is left to be told.
+  pending.clear();
+  for (const link of children.values()) link.close();
+  children.clear();
+  up = undefined;
+  inboxes.clear();
+  // Everybody else is below the top.
+  for (const home of [...homes.values()]) home.ended("");
+}
+
+/** A frame of another thread: see `FrameTaker`. */
+export function takeFrame(frame: Uint8Array<ArrayBuffer>, ident: number): void {
+  open();
+  // It may have ended since; then that is told next.
+  const link = isMain() ? children.get(`t${ident}`) ?? addThread(ident) : up;
+  (link as ThreadLink | undefined)?.take(frame);
+}
+
+/** A thread of this process has ended: see `FrameTaker`. */
+export function threadOver(ident: number): void {
+  const link = children.get(`t${ident}`);
+  if (link === undefined) return;
+  children.delete(`t${ident}`);
+  link.close();
+  over(`${address()}/t${ident}`, link);
+}
+
+/** On the main thread: the link to a thread that others have heard of; `undefined` when there is none, or it has ended. */
+function threadLink(part: string): Link | undefined {
+  const ident = identIn(part);
+  return ident !== undefined && canReach(ident) ? addThread(ident) : undefined;
+}
+
+function addThread(ident: number): Link {
+  const link = linkDown(ident, import.meta.url);
+  const below = `${address()}/t${ident}`;
+  children.set(`t${ident}`, link);
+  link.open((frame) => arrive(read(frame), link, below));
+  return link;
 }
 
 /** A child of this process is linked: from now on it is a part of the tree. */
@@ -234,8 +279,9 @@ function read(bytes: Uint8Array<ArrayBuffer>): Frame & { bytes: Uint8Array<Array
 function way(to: Address): Link | undefined {
   const here = address();
   if (!isUnder(to, here)) return up;
-  const [number] = to.slice(here.length + 1).split("/");
-  return children.get(number);
+  const [part] = to.slice(here.length + 1).split("/");
+  const known = children.get(part);
+  return known === undefined && isMain() ? threadLink(part) : known;
 }
 
 /** Sends to another node, or to this one. Gives the link that it took. */
@@ -263,7 +309,8 @@ function arrive(
   }
   if (to === address()) return handle(frame);
   const next = way(to);
-  if (next !== undefined) next.send(frame.bytes);
+  // Not back to where it came from: that node has gone.
+  if (next !== undefined && next !== link) next.send(frame.bytes);
   else if (tag === TAG.CALL) send(TAG.NOBODY, from, frame.body.subarray(0, 4));
 }
 
@@ -328,9 +375,11 @@ async function failureIn(body: Uint8Array<ArrayBuffer>): Promise<unknown> {
 }
 
 function goneError(to: Address): HomeGoneError {
-  const who = to === "" ? "the program's first process" : `process ${to}`;
+  const [, ident] = /\/t(\d+)$/.exec(to) ?? [];
+  const what = ident === undefined ? "process" : "thread";
+  const who = to === "" ? "the program's first process" : `${what} ${ident ?? to}`;
   return new HomeGoneError(
-    `Cannot call an object of ${who}: that process has ended, or holds the object no longer`,
+    `Cannot call an object of ${who}: that ${what} has ended, or holds the object no longer`,
   );
 }
 
@@ -537,21 +586,25 @@ function senderOf(transit: string): Address {
 
 // ---- Far away ----------------------------------------------------------------------------------------------------------------------
 
-const forgotten = new FinalizationRegistry<{ home: Address; id: number }>(letGo);
+/** What a node has of an object elsewhere. */
+interface Hold {
+  readonly home: Address;
+  readonly id: number;
+  /** The node. */
+  readonly holder: Address;
+}
 
-function letGo({ home, id }: { home: Address; id: number }): void {
-  send(TAG.LET, home, u32(0), u32(id), u32(1));
+const forgotten = new FinalizationRegistry<Hold>(letGo);
+
+function letGo({ home, id, holder }: Hold): void {
+  // What an earlier thread of this worker held was let go at its end.
+  if (holder === address()) send(TAG.LET, home, u32(0), u32(id), u32(1));
 }
 
 /** The object of a handle; each handle is redeemed once. */
 export function redeem(handle: Handle): Remote {
   const { home, id, transit } = handle;
   if (home === address()) return new Near(handle);
-  if (!isMain() && !isUnder(home, topOfThread())) {
-    throw new Deno.errors.NotSupported(
-      "Cannot use an object of another process or of the main thread in a thread: without --allow-ffi it works in main threads only; run with --allow-ffi, or hand it to the thread's messages through a queue of ./queue",
-    );
-  }
   send(TAG.REDEEM, home, u32(0), u32(id), encoder.encode(transit));
   return new Far(home, id);
 }
@@ -559,12 +612,14 @@ export function redeem(handle: Handle): Remote {
 class Far implements Remote {
   readonly home: Address;
   readonly id: number;
+  readonly holder: Address = address();
   #held = true;
 
   constructor(home: Address, id: number) {
     this.home = home;
     this.id = id;
-    forgotten.register(this, { home, id }, this);
+    const { holder } = this;
+    forgotten.register(this, { home, id, holder }, this);
   }
 
   async call(method: string, args: unknown[], options?: CallOptions): Promise<unknown> {
@@ -615,6 +670,10 @@ class Far implements Remote {
 
   #mustHold(): void {
     if (!this.#held) throw new Error("Cannot call an object of another process: it was let go");
+    if (this.holder === address()) return;
+    throw new Error(
+      "Cannot call an object of another process: the thread that had received it has ended",
+    );
   }
 }
 

@@ -4,18 +4,14 @@
  * @module
  */
 import {
-  callAsync,
   decode,
   encode,
-  finished,
-  FOREVER,
-  here,
   importingModules,
   importInProgress,
+  isMain,
+  life,
   limitOf,
-  listThreads,
   locate,
-  MAIN_IDENT,
   opened,
   pack,
   type Parcel,
@@ -23,13 +19,22 @@ import {
   type Reference,
   refuse,
   resolve,
+  secret,
   unpack,
   type WaitOptions,
 } from "../threading/_core/mod.ts";
 import { launchChild, type Plan } from "./_launch.ts";
 import { checkPermissions, type Permissions } from "./_permissions.ts";
 import { happens, ready, type Waitable } from "./_ready.ts";
-import { type ChildJob, endings, moduleInImport, type SimpleCall, whoAmI } from "./_self.ts";
+import {
+  about,
+  type ChildJob,
+  endings,
+  moduleInImport,
+  type SimpleCall,
+  tellAbout,
+  whoAmI,
+} from "./_self.ts";
 import { settle, type StartMethod } from "./_settings.ts";
 import type { Child } from "./_spawn.ts";
 import { ProcessError } from "./errors.ts";
@@ -168,6 +173,7 @@ export class Process<A extends unknown[] = unknown[]> {
       throw new TypeError(`Cannot name a process: the name must be a string, got ${typeof name}`);
     }
     this.#name = name;
+    if (this.#adopted?.role === "self") tellAbout({ name });
   }
 
   /** Whether the process is ended with its parent instead of being waited for. A daemon may not start processes. */
@@ -219,6 +225,7 @@ export class Process<A extends unknown[] = unknown[]> {
       );
     }
     this.#authkey = new Uint8Array(key);
+    if (this.#adopted?.role === "self") life.secret = this.#authkey;
   }
 
   /**
@@ -568,17 +575,13 @@ let parent: Process | undefined;
 const children = new Set<Process>();
 
 function selfAsIs(): Adopted {
-  const { job } = whoAmI();
-  const before = currentJob === job ? current : undefined;
+  const { job, name } = about();
   return {
     role: "self",
-    name: before?.name ?? job?.name ?? "MainProcess",
+    name: name ?? job?.name ?? "MainProcess",
     daemon: job?.daemon ?? false,
     pid: Deno.pid,
-    authkey: before?.authkey ??
-      (job === undefined
-        ? crypto.getRandomValues(new Uint8Array(32))
-        : Uint8Array.fromHex(job.authkey)),
+    authkey: secret(),
   };
 }
 
@@ -599,7 +602,7 @@ function selfAsIs(): Adopted {
  */
 export function currentProcess(): Process {
   const { job } = whoAmI();
-  // A spare may have been asked while it was nobody in particular.
+  // A spare may have been asked while it was nobody in particular; a worker becomes one thread after another.
   if (current === undefined || currentJob !== job) current = make(selfAsIs());
   currentJob = job;
   return current;
@@ -654,20 +657,10 @@ export function freezeSupport(): void {}
 
 nameFrom(() => currentProcess().name);
 
-// A child waits for what it has started itself.
+// A child waits for what it has started itself; so does a thread, whose end is the end of the way to them.
 endings.add(async () => {
-  log("INFO", "process shutting down");
+  if (isMain()) log("INFO", "process shutting down");
   for (const child of children) if (child.daemon) child.terminate();
-  for (let threads = others(); threads.length > 0; threads = others()) {
-    for (const thread of threads) {
-      await callAsync(here(), FOREVER, (waiter) => finished(thread, waiter, FOREVER));
-    }
-  }
   while (children.size > 0) await [...children][0].join();
-  log("INFO", `process exiting with exitcode ${Deno.exitCode}`);
+  if (isMain()) log("INFO", `process exiting with exitcode ${Deno.exitCode}`);
 });
-
-/** Threads that a process has to wait for. */
-function others(): ReturnType<typeof listThreads> {
-  return listThreads().filter(({ ident, daemon }) => ident !== MAIN_IDENT && !daemon);
-}

@@ -39,6 +39,14 @@ const BACK_DOORS: Record<string, { by: string[]; because: string }> = {
     by: ["multiprocessing"],
     because: "what processes share lies in memory of the operating system",
   },
+  "threading/_core/life.ts": {
+    by: ["multiprocessing"],
+    because: "a child knows what it is and what to do at its end before it loads anything else",
+  },
+  "threading/_core/values.ts": {
+    by: ["multiprocessing"],
+    because: "children load no more than they need: it decides how fast they start",
+  },
   "multiprocessing/_crew.ts": { by: ["futures"], because: "one engine for both kinds of pools" },
   "multiprocessing/_crew_processes.ts": { by: ["futures"], because: "the same" },
   "queue/_heap.ts": { by: ["sched"], because: "one heap serves both" },

@@ -14,7 +14,10 @@
  *
  * @module
  */
+import { callAsync } from "./call.ts";
+import { FOREVER, now } from "./clock.ts";
 import { PicklingError } from "./errors.ts";
+import { type Carrier, carryBy, type FrameTaker, hand as handTo, transferOf } from "./frames.ts";
 import { freeAgent, makeAgent } from "./heap.ts";
 import {
   type Body,
@@ -24,12 +27,12 @@ import {
   mustBeAbleToKill,
   nodeBody,
 } from "./killable.ts";
+import { endings, life, secret } from "./life.ts";
 import { isGone, nudge, sleep } from "./park.ts";
 import { enterSection, leaveSection } from "./section.ts";
 import type { Job, Keyed, Letter, ToMain, ToWorker } from "./protocol.ts";
 import { here, isMain } from "./site.ts";
-import { finish, finishMain } from "./threads.ts";
-import { now } from "./clock.ts";
+import { finish, finished, finishMain, listThreads, MAIN_IDENT } from "./threads.ts";
 import {
   A_ALIVE,
   A_LOCKS,
@@ -53,7 +56,14 @@ interface Seat {
   /** What it is: jobs run in a worker of their own kind. */
   readonly kind: string;
   /** What it runs, and its way to us meanwhile; `undefined` while it is parked or retiring. */
-  running: { readonly job: Job; readonly port: MessagePort } | undefined;
+  running: Running | undefined;
+}
+
+interface Running {
+  readonly job: Job;
+  readonly port: MessagePort;
+  /** The modules that have sent it frames, or got some from it. */
+  readonly correspondents: Set<string>;
 }
 
 /** All workers by agent. On the main thread only. */
@@ -89,6 +99,33 @@ export function post(letter: Letter): void {
   else tellMain({ kind: "letter", letter });
 }
 
+/** See `frames.ts`. */
+const carrier: Carrier = {
+  up(module, frame) {
+    if (toMain !== undefined) tellMain({ kind: "frame", module, frame }, transferOf(frame));
+  },
+  down(ident, module, frame) {
+    const seat = seatOf(ident);
+    if (seat === undefined) return;
+    seat.running!.correspondents.add(module);
+    give(seat, { kind: "frame", ident, module, frame }, transferOf(frame));
+  },
+  reaches: (ident) => seatOf(ident) !== undefined,
+  hold: () => here().hold(),
+  unhold: () => here().unhold(),
+};
+
+function seatOf(ident: number): Seat | undefined {
+  for (const seat of seats.values()) if (seat.running?.job.thread.ident === ident) return seat;
+}
+
+/** A job has ended, and everything that it had sent was read. */
+function tellOver({ job: { thread }, correspondents }: Running): void {
+  for (const module of correspondents) {
+    handTo(module, (taker: FrameTaker) => taker.threadOver(thread.ident));
+  }
+}
+
 function tellMain(message: ToMain, transfer: Transferable[] = []): void {
   const { ground, agent } = here();
   const port = toMain;
@@ -113,8 +150,19 @@ export function news(first?: () => void): void {
   nudge(ground, main);
 }
 
+/** A child process does not end before its threads have, but for daemons. */
+async function waitForThreads(): Promise<void> {
+  const others = () => listThreads().filter(({ ident, daemon }) => ident !== MAIN_IDENT && !daemon);
+  for (let threads = others(); threads.length > 0; threads = others()) {
+    for (const thread of threads) {
+      await callAsync(here(), FOREVER, (waiter) => finished(thread, waiter, FOREVER));
+    }
+  }
+}
+
 function begin(job: Job): void {
   attend();
+  endings.add(waitForThreads);
   serve();
   const kind = kindOf(job);
   const index = parked.findLastIndex((seat) => seat.kind === kind);
@@ -124,14 +172,15 @@ function begin(job: Job): void {
   // A channel for each job: an open port is a resource, and nothing is to be left open when all threads have ended.
   const { port1: port, port2 } = new MessageChannel();
   try {
-    give(seat, { kind: "job", job, port: port2 }, [port2]);
+    secret();
+    give(seat, { kind: "job", job, port: port2, life }, [port2]);
   } catch (error) {
     Atomics.store(words, seat.agent + A_STATUS, PARKED);
     parked.push(seat);
     port.close();
     throw error;
   }
-  seat.running = { job, port };
+  seat.running = { job, port, correspondents: new Set() };
   if (!job.daemon) holdForJob();
 }
 
@@ -156,6 +205,7 @@ let attending = false;
 function attend(): void {
   if (attending) return;
   attending = true;
+  carryBy(carrier);
   const site = here();
   site.serve = serve;
   site.listen();
@@ -300,6 +350,7 @@ function bury(seat: Seat, clean: boolean): void {
   const { job, port } = seat.running!;
   port.close();
   if (!job.daemon) unholdForJob();
+  tellOver(seat.running!);
   seat.running = undefined;
   seats.delete(seat.agent);
   if (clean && Atomics.load(words, seat.agent + A_LOCKS) === 0) freeAgent(ground, seat.agent, main);
@@ -395,6 +446,13 @@ function handle(seat: Seat, message: ToMain): void {
       return beginFor(message.job);
     case "letter":
       return deliver(message.letter);
+    case "frame": {
+      const { running } = seat;
+      if (running === undefined) return;
+      const { ident } = running.job.thread;
+      running.correspondents.add(message.module);
+      return handTo(message.module, (taker) => taker.takeFrame(message.frame, ident));
+    }
     case "kill":
       return kill(message.ident);
     case "joins main":
@@ -519,6 +577,7 @@ function settle(seat: Seat): void {
     const { job, port } = seat.running;
     port.close();
     if (!job.daemon) unholdForJob();
+    tellOver(seat.running);
     seat.running = undefined;
     if (status === PARKED) parkSeat(seat);
   }
@@ -589,6 +648,7 @@ export function takePlace(main: string | undefined, key: string): void {
 
 /** A worker's way to the main thread begins, or ends, with a job. */
 export function takePort(port: MessagePort | undefined): void {
+  carryBy(carrier);
   toMain?.close();
   toMain = port;
 }

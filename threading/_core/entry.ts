@@ -6,6 +6,8 @@
  */
 import { leaving, news, open, takePlace, takePort } from "./bootstrap.ts";
 import { runSync } from "./drive.ts";
+import { hand } from "./frames.ts";
+import { ended, endings, type Life, life } from "./life.ts";
 import { abandonAll } from "./lot.ts";
 import type { Job, ToWorker } from "./protocol.ts";
 import { showLife, sleep } from "./park.ts";
@@ -58,9 +60,12 @@ export function listen(): void {
         return takePlace(data.mainModule, data.key);
       case "job":
         takePort(data.port);
-        return void work(data.job);
+        return void work(data.job, data.life);
       case "letter":
         return void open(data.letter);
+      case "frame":
+        if (data.ident !== job?.thread.ident) return;
+        return hand(data.module, (taker) => taker.takeFrame(data.frame, data.ident));
       case "retire":
         leave();
         return close();
@@ -115,8 +120,9 @@ function becomeKillable(): void {
   site.listen();
 }
 
-async function work(next: Job): Promise<void> {
+async function work(next: Job, process: Life): Promise<void> {
   job = next;
+  Object.assign(life, process, { address: `${process.address}/t${next.thread.ident}` });
   await killable;
   try {
     handler = await import(next.handler) as Handler;
@@ -124,6 +130,14 @@ async function work(next: Job): Promise<void> {
   } catch (error) {
     await report(error);
   }
+  for (const ending of endings) {
+    try {
+      await ending();
+    } catch (error) {
+      await report(error);
+    }
+  }
+  for (const last of ended) last();
   job = undefined;
   takePort(undefined);
   const { ground, agent } = here();

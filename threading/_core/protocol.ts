@@ -4,6 +4,7 @@
  * @module
  */
 import type { KillableOptions } from "./killable.ts";
+import type { Life } from "./life.ts";
 import type { ThreadKey } from "./threads.ts";
 
 /** Something for a worker to run. */
@@ -45,9 +46,16 @@ export type ToWorker =
     /** Whether the worker may be killed. */
     readonly killable: boolean;
   }
-  /** A job, and the way to the main thread while it runs. */
-  | { readonly kind: "job"; readonly job: Job; readonly port: MessagePort }
+  /** A job, the way to the main thread while it runs, and what the process is. */
+  | { readonly kind: "job"; readonly job: Job; readonly port: MessagePort; readonly life: Life }
   | { readonly kind: "letter"; readonly letter: Letter }
+  /** For a module of a package above, if the worker is that thread: see `frames.ts`. */
+  | {
+    readonly kind: "frame";
+    readonly ident: number;
+    readonly module: string;
+    readonly frame: Uint8Array<ArrayBuffer>;
+  }
   /** There are enough parked workers: end. */
   | { readonly kind: "retire" };
 
@@ -58,6 +66,8 @@ export type ToWorker =
 export type ToMain =
   | { readonly kind: "job"; readonly job: Job }
   | { readonly kind: "letter"; readonly letter: Letter }
+  /** For a module of a package above: see `frames.ts`. */
+  | { readonly kind: "frame"; readonly module: string; readonly frame: Uint8Array<ArrayBuffer> }
   /** End a killable job, whatever it does. */
   | { readonly kind: "kill"; readonly ident: number }
   /** Somebody waits for the main thread's end. */
