@@ -84,7 +84,7 @@ export function wakeAll(seat: Seat, index: number, count: number): void {
 
 /** Drives an algorithm on the calling thread. */
 export function runSync<R>(slow: Slow<R>): R {
-  tellNow();
+  tellWhoWaitsLong();
   let next = slow.next(0);
   while (!next.done) {
     const step = next.value;
@@ -118,7 +118,7 @@ export interface Line {
  * before it.
  */
 export function runAsync<R>(slow: Slow<R>, line?: Line): R | Promise<R> {
-  tellNow();
+  tellWhoWaitsLong();
   const waiter = new Waiter(slow);
   const waits = line !== undefined && line.limit.deadline !== -Infinity &&
     isAwaited(line.seat, line.at);
@@ -131,6 +131,8 @@ export function runAsync<R>(slow: Slow<R>, line?: Line): R | Promise<R> {
 
 // ---- Asynchronous waiters ------------------------------------------------------------------------------------------------------------
 
+/** For so long, an end that is known already may wait for the call to be over. A turn of a busy machine's event loop is shorter. */
+const LONG_MS = 50;
 /** The longest time that a timer of the event loop counts. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
@@ -315,8 +317,9 @@ let kernel: Kernel | undefined;
 let running = false;
 let listening: Set<number> | undefined;
 let rung = false;
-/** What to do when the call is over. */
+/** What to do when the call is over, and since when the first of them waits for that. */
 let afterwards: (() => void)[] = [];
+let quietSince = 0;
 /** Looks after the words on which the operating system cannot wait. */
 let watch: ReturnType<typeof setInterval> | undefined;
 
@@ -332,7 +335,7 @@ function queueOf(seat: Seat, index: number): Queue {
 
 /** Whether somebody of this isolate waits asynchronously on the word: who comes later goes behind them. */
 export function isAwaited(seat: Seat, at: number): boolean {
-  tellNow();
+  tellWhoWaitsLong();
   return queues.size > 0 && queues.has(seat.ground.address(seat.at + at));
 }
 
@@ -348,6 +351,8 @@ function begin(queue: Queue): void {
     return;
   }
   shared++;
+  // There will be something under way for longer.
+  tellNow();
   if (!running) {
     running = true;
     queueMicrotask(attend);
@@ -382,12 +387,17 @@ function ring(): void {
 
 /**
  * Tells a waiter how it ended; the last one when the call is over that was made for it, so that nothing is under way any more for a
- * program, or a test, that goes on then. Not later than the next call of this isolate, though: tasks that take turns without ever
- * letting the event loop turn would wait for that in vain.
+ * program, or a test, that goes on then. Not later than when somebody else waits, though, or when an isolate that goes on making calls
+ * has not let its event loop turn for long: tasks that take turns without that would wait in vain.
  */
 function whenQuiet(tell: () => void): void {
-  if (shared === 0 && listening !== undefined) afterwards.push(tell);
-  else tell();
+  if (shared > 0 || listening === undefined) return tell();
+  if (afterwards.length === 0) quietSince = now();
+  afterwards.push(tell);
+}
+
+function tellWhoWaitsLong(): void {
+  if (afterwards.length > 0 && now() - quietSince > LONG_MS) tellNow();
 }
 
 function tellNow(): void {
