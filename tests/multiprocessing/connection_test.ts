@@ -479,11 +479,13 @@ Deno.test("Connection over a pipe, an end is held while it is on its way", async
   await a.send(c);
   c.close();
   await d.send("kept");
-  assertFalse(await isSettled(d.recv().catch(() => {})));
+  const receiving = d.recv().catch(() => {});
+  assertFalse(await isSettled(receiving));
   const again = await b.recv();
   assertEquals(await again.recv(), "kept");
   again.close();
   for (const end of [a, b, d]) end.close();
+  await receiving;
 });
 
 Deno.test("Connection over a socket, does not travel", async () => {
