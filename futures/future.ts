@@ -304,7 +304,10 @@ export class Future<T> implements PromiseLike<T> {
   #error(): Error | null {
     const state = this.#state;
     if (state.at === "cancelled") throw this.#cancelledError();
-    return state.at === "failed" ? state.error as Error : null;
+    if (state.at !== "failed") return null;
+    // `throw null` must not look like success.
+    const { error } = state;
+    return (error ?? new Error(`The call threw ${error}`, { cause: error })) as Error;
   }
 
   #cancelledError(): CancelledError {

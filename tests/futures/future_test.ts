@@ -257,3 +257,14 @@ Deno.test("Future.then: chains as a promise does", async () => {
   assertEquals(await Promise.all([finished(), finished().then((n) => n * 2)]), [42, 84]);
   assertStrictEquals(await Promise.race([pending(), finished()]), 42);
 });
+
+Deno.test("Future.exception: of a call that threw null or undefined, is an error that says so", async () => {
+  for (const thrown of [null, undefined]) {
+    const future = new Future<number>();
+    future.setException(thrown as unknown as Error);
+    for (const error of [await future.exception(), future.exceptionSync()]) {
+      assertEquals([error?.message, error?.cause], [`The call threw ${thrown}`, thrown]);
+    }
+    assertStrictEquals(await future.result().catch((error) => error), thrown);
+  }
+});
