@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { deadlineOf, limitOf, remaining, TimeoutError } from "../threading/_core/mod.ts";
+import { remaining, TimeoutError } from "../threading/_core/mod.ts";
 import { received } from "./_decode.ts";
+import { laterLimitOf } from "./_later_limit.ts";
 import type { ChunkResult } from "./_protocol.ts";
 import { type Progress, progressBar } from "./_progress.ts";
 import { RuntimeError } from "./errors.ts";
@@ -27,11 +28,23 @@ export interface MapOptions {
   progress?: boolean | ((progress: Progress) => void);
 }
 
-/**
- * Submits a call, or a chunk of calls: `chunk` is then how many arguments each of them has, of which `args` holds all, one call after
- * the other. One long list travels at a fraction of what a thousand short ones cost.
- */
-export type Send = (fn: AnyFunction, args: unknown[], chunk: number) => Future<unknown>;
+/** What makes the calls. */
+export interface Sender {
+  /**
+   * Submits a call, or a chunk of calls: `chunk` is then how many arguments each of them has, of which `args` holds all, one call after
+   * the other. One long list travels at a fraction of what a thousand short ones cost.
+   */
+  send(fn: AnyFunction, args: unknown[], chunk: number): Future<unknown>;
+  /** Whether it takes chunks; if not, `chunksize` has no effect. */
+  readonly takesChunks: boolean;
+  /**
+   * Refuses what `send` would refuse, for a call that may come much later or never.
+   *
+   * @throws {TypeError} when it is no function.
+   * @throws {PicklingError} when it cannot travel.
+   */
+  mustTake(fn: AnyFunction): void;
+}
 
 /** How many calls are ahead when the source is asynchronous and nothing else was said. */
 const AHEAD = 64;
@@ -84,7 +97,7 @@ const over = (): IteratorResult<unknown> => ({ done: true, value: undefined });
 /** The results of a `map`. */
 export class MapIterator implements AsyncIterableIterator<unknown> {
   readonly #fn: AnyFunction;
-  readonly #send: Send;
+  readonly #sender: Sender;
   readonly #chunksize: number;
   readonly #ahead: number;
   readonly #deadline: number;
@@ -117,31 +130,33 @@ export class MapIterator implements AsyncIterableIterator<unknown> {
   #turn: Promise<unknown> = Promise.resolve();
   #turns = 0;
 
-  constructor(fn: AnyFunction, sources: Source[], options: MapOptions, send: Send) {
+  constructor(fn: AnyFunction, sources: Source[], options: MapOptions, sender: Sender) {
     const { timeout, signal, progress } = options;
-    limitOf({ timeout, signal }, "map");
+    this.#deadline = laterLimitOf({ timeout, signal }, "map").deadline;
     if (progress !== undefined && typeof progress !== "boolean" && typeof progress !== "function") {
       throw new TypeError(
         `Cannot map: progress must be a boolean or a function, got ${typeof progress}`,
       );
     }
     this.#fn = fn;
-    this.#send = send;
-    this.#chunksize = count(options.chunksize, "chunksize") ?? 1;
+    this.#sender = sender;
+    const chunksize = count(options.chunksize, "chunksize") ?? 1;
+    this.#chunksize = sender.takesChunks ? chunksize : 1;
     const buffersize = count(options.buffersize, "buffersize");
-    this.#deadline = timeout === undefined ? Infinity : deadlineOf(timeout, "map");
     this.#signal = signal;
     this.#report = progress === true ? progressBar() : progress === false ? undefined : progress;
     if (sources.every((source) => Symbol.iterator in Object(source))) {
       this.#sync = sources.map((source) => (source as Iterable<unknown>)[Symbol.iterator]());
       this.#ahead = buffersize ?? Infinity;
       try {
-        this.#fillNow();
+        if (signal?.aborted !== true) this.#fillNow();
+        if (this.#sent.length === 0) sender.mustTake(fn);
       } catch (error) {
         this.#end();
         throw error;
       }
     } else {
+      sender.mustTake(fn);
       this.#async = sources.map((source) =>
         Symbol.asyncIterator in Object(source)
           ? (source as AsyncIterable<unknown>)[Symbol.asyncIterator]()
@@ -253,8 +268,8 @@ export class MapIterator implements AsyncIterableIterator<unknown> {
       return;
     }
     const future = this.#chunksize === 1
-      ? this.#send(this.#fn, chunk[0], 0)
-      : this.#send(this.#fn, flat(chunk), chunk[0].length);
+      ? this.#sender.send(this.#fn, chunk[0], 0)
+      : this.#sender.send(this.#fn, flat(chunk), chunk[0].length);
     this.#sent.push(future);
     this.#calls += calls;
     if (this.#report !== undefined) future.addDoneCallback(() => this.#count(future, calls));

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { refuse } from "../threading/_core/mod.ts";
-import { mapArguments, MapIterator, type MapOptions } from "./_map.ts";
+import { locate, refuse } from "../threading/_core/mod.ts";
+import { mapArguments, MapIterator, type MapOptions, type Sender } from "./_map.ts";
 import { type RunOptions, termsOf } from "./_terms.ts";
 import type { Future } from "./future.ts";
 
@@ -72,7 +72,8 @@ export abstract class Executor implements AsyncDisposable {
    * ```
    */
   with(options: RunOptions): Submitter {
-    return new OnTerms((fn, args, chunk, terms) => this._send(fn, args, chunk, terms), options);
+    const terms = termsOf(options);
+    return new OnTerms(this.#sender((fn, args, chunk) => this._send(fn, args, chunk, terms)));
   }
 
   /**
@@ -118,13 +119,14 @@ export abstract class Executor implements AsyncDisposable {
     ...rest: unknown[]
   ): AsyncIterableIterator<never> {
     const { sources, options } = mapArguments(rest);
-    const results = new MapIterator(
-      fn,
-      sources,
-      options,
-      (fn, args, chunk) => this._send(fn, args, chunk),
-    );
-    return results as AsyncIterableIterator<never>;
+    const sender = this.#sender((fn, args, chunk) => this._send(fn, args, chunk));
+    return new MapIterator(fn, sources, options, sender) as AsyncIterableIterator<never>;
+  }
+
+  /** An executor that defines only `submit` may call what it likes, in one piece each: `chunksize` has no effect then, as in Python. */
+  #sender(send: Sender["send"]): Sender {
+    const own = this._send === Executor.prototype._send;
+    return { send, takesChunks: !own, mustTake: own ? mustBeFunction : mustTravel };
   }
 
   /**
@@ -135,10 +137,10 @@ export abstract class Executor implements AsyncDisposable {
   protected _send(
     fn: (...args: never[]) => unknown,
     args: unknown[],
-    chunk: number,
+    _chunk: number,
     terms?: RunOptions,
   ): Future<unknown> {
-    const what = terms !== undefined ? "use with" : chunk !== 0 ? "use a chunksize" : "submit";
+    const what = terms !== undefined ? "use with" : "submit";
     if (what !== "submit" || this.submit === Executor.prototype.submit) {
       throw new TypeError(`Cannot ${what}: ${this.constructor.name} does not define that`);
     }
@@ -168,31 +170,32 @@ export interface Submitter {
   readonly map: Executor["map"];
 }
 
-type Send = (
-  fn: (...args: never[]) => unknown,
-  args: unknown[],
-  chunk: number,
-  terms: RunOptions,
-) => Future<unknown>;
-
 class OnTerms implements Submitter {
-  readonly #send: Send;
-  readonly #terms: RunOptions;
+  readonly #sender: Sender;
 
-  constructor(send: Send, options: RunOptions) {
-    this.#send = send;
-    this.#terms = termsOf(options);
+  constructor(sender: Sender) {
+    this.#sender = sender;
   }
 
   submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
-    return this.#send(fn, args, 0, this.#terms) as Future<Awaited<R>>;
+    return this.#sender.send(fn, args, 0) as Future<Awaited<R>>;
   }
 
   map(fn: (...args: never[]) => unknown, ...rest: unknown[]): AsyncIterableIterator<never> {
     const { sources, options } = mapArguments(rest);
-    const send = (fn: (...args: never[]) => unknown, args: unknown[], chunk: number) =>
-      this.#send(fn, args, chunk, this.#terms);
-    return new MapIterator(fn, sources, options, send) as AsyncIterableIterator<never>;
+    return new MapIterator(fn, sources, options, this.#sender) as AsyncIterableIterator<never>;
+  }
+}
+
+function mustTravel(fn: (...args: never[]) => unknown): void {
+  locate(fn, "submit", Executor.prototype.map);
+}
+
+function mustBeFunction(fn: unknown): void {
+  if (typeof fn !== "function") {
+    throw new TypeError(
+      `Cannot map: a function is needed, got ${fn === null ? "null" : typeof fn}`,
+    );
   }
 }
 

@@ -62,6 +62,7 @@ export {
   asCompleted,
   type DoneAndNotDone,
   type DoneFuture,
+  type DoneOf,
   FIRST_COMPLETED,
   FIRST_EXCEPTION,
   type FuturesWaitOptions,

@@ -10,6 +10,7 @@ import {
   TimeoutError,
   type WaitOptions,
 } from "../threading/_core/mod.ts";
+import { laterLimitOf } from "./_later_limit.ts";
 import { Future, hasFailed, isBound, pump, whenDone } from "./future.ts";
 
 /** {@linkcode wait} returns when a future has finished or was cancelled. */
@@ -28,20 +29,28 @@ export interface FuturesWaitOptions extends WaitOptions {
   returnWhen?: ReturnWhen;
 }
 
-/** What {@linkcode wait} returns. */
-export interface DoneAndNotDone<T> {
+/**
+ * What {@linkcode wait} returns.
+ *
+ * @typeParam T The results of the futures.
+ * @typeParam F The futures, which may be of several kinds.
+ */
+export interface DoneAndNotDone<T, F extends Future<T> = Future<T>> {
   /** Futures that are done, cancelled ones included. */
-  done: Set<Future<T>>;
+  done: Set<F>;
   /** The others. */
-  notDone: Set<Future<T>>;
+  notDone: Set<F>;
 }
 
 /** A future that is done: the very same object, typed so that `for await` does not unwrap it. */
 export interface DoneFuture<T> extends Omit<Future<T>, "then"> {}
 
+/** {@linkcode DoneFuture} of each kind of future. */
+export type DoneOf<F> = F extends Future<infer T> ? DoneFuture<T> : never;
+
 type Any = Future<unknown>;
 
-function futuresOf<T>(fs: Iterable<Future<T>>, what: string): Set<Future<T>> {
+function futuresOf<F extends Any>(fs: Iterable<F>, what: string): Set<F> {
   if (typeof (fs as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] !== "function") {
     throw new TypeError(`Cannot call ${what}: an iterable of futures is needed`);
   }
@@ -82,9 +91,9 @@ class Watch {
   }
 }
 
-function split<T>(futures: ReadonlySet<Future<T>>): DoneAndNotDone<T> {
-  const done = new Set<Future<T>>();
-  const notDone = new Set<Future<T>>();
+function split<T, F extends Future<T>>(futures: ReadonlySet<F>): DoneAndNotDone<T, F> {
+  const done = new Set<F>();
+  const notDone = new Set<F>();
   for (const future of futures) (future.done() ? done : notDone).add(future);
   return { done, notDone };
 }
@@ -119,16 +128,16 @@ function whenOf(options: FuturesWaitOptions | undefined, what: string): ReturnWh
  * assertEquals([done.has(a), notDone.has(b)], [true, true]);
  * ```
  */
-export async function wait<T>(
-  fs: Iterable<Future<T>>,
+export async function wait<T, F extends Future<T> = Future<T>>(
+  fs: Iterable<F>,
   options?: FuturesWaitOptions,
-): Promise<DoneAndNotDone<T>> {
+): Promise<DoneAndNotDone<T, F>> {
   const limit = limitOf(options, "wait");
   const when = whenOf(options, "wait");
   const futures = futuresOf(fs, "wait");
-  using watch = new Watch(futures as Set<Any>, when);
+  using watch = new Watch(futures, when);
   await isDone(watch.over, limit);
-  return split(futures);
+  return split<T, F>(futures);
 }
 
 /**
@@ -139,19 +148,19 @@ export async function wait<T>(
  * @returns Which are done and which are not. Running out of time is no error.
  * @throws {RangeError} When `returnWhen` is none of the three.
  */
-export function waitSync<T>(
-  fs: Iterable<Future<T>>,
+export function waitSync<T, F extends Future<T> = Future<T>>(
+  fs: Iterable<F>,
   options?: FuturesWaitOptions,
-): DoneAndNotDone<T> {
+): DoneAndNotDone<T, F> {
   const limit = limitOf(options, "waitSync");
   const when = whenOf(options, "waitSync");
   const futures = futuresOf(fs, "waitSync");
-  using watch = new Watch(futures as Set<Any>, when);
-  const pending = new Set(futures as Set<Any>);
+  using watch = new Watch(futures, when);
+  const pending = new Set<Any>(futures);
   while (!watch.over.done() && limit.deadline !== -Infinity) {
     if (!pump(oneOf(pending), limit)) break;
   }
-  return split(futures);
+  return split<T, F>(futures);
 }
 
 /**
@@ -206,11 +215,13 @@ async function isDone(future: Future<void>, limit: Limit): Promise<boolean> {
  * }
  * ```
  */
-export function asCompleted<T>(
-  fs: Iterable<Future<T>>,
+export function asCompleted<T, F extends Future<T> = Future<T>>(
+  fs: Iterable<F>,
   options?: WaitOptions,
-): AsyncIterableIterator<DoneFuture<T>> {
-  return new Completed(futuresOf(fs, "asCompleted"), limitOf(options, "asCompleted"));
+): AsyncIterableIterator<DoneOf<F>> {
+  const futures: Set<Any> = futuresOf(fs, "asCompleted");
+  const results = new Completed(futures, laterLimitOf(options, "asCompleted"));
+  return results as unknown as AsyncIterableIterator<DoneOf<F>>;
 }
 
 /** Not a generator: its `yield` would await the futures, which are thenable. */
@@ -236,6 +247,11 @@ class Completed<T> implements AsyncIterableIterator<DoneFuture<T>> {
   }
 
   async next(): Promise<IteratorResult<DoneFuture<T>>> {
+    const { signal } = this.#limit;
+    if (signal?.aborted && this.#left > 0) {
+      this.#end();
+      throw signal.reason;
+    }
     for (;;) {
       if (this.#given < this.#ready.length) {
         const future = this.#ready[this.#given++];

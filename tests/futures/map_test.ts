@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import {
+  Executor,
   Future,
   type Progress,
   RuntimeError,
@@ -281,7 +282,11 @@ Deno.test("map: an abort rejects with the reason and cancels what has not starte
   assertEquals((await numbers.next()).value, 0);
   between.abort(reason);
   assertStrictEquals(await assertRejects(() => numbers.next()), reason);
-  assertThrows(() => executor.map(double, [1], { signal: between.signal }), Error, "enough");
+  const log: number[] = [];
+  const none = executor.map(double, naturals(log), { signal: between.signal });
+  assertStrictEquals(await assertRejects(() => none.next()), reason);
+  assertEquals(await none.next(), { done: true, value: undefined });
+  assertEquals(log, []);
 });
 
 Deno.test("map: several calls of next at a time get results in order", async () => {
@@ -359,6 +364,9 @@ Deno.test("map: bad input is refused at the call", async () => {
   assertThrows(map(double, null), TypeError, "iterable");
   assertThrows(map(double), TypeError, "iterable");
   assertThrows(map(() => 1, [1]), PicklingError, "submit");
+  assertThrows(map(() => 1, []), PicklingError, "submit");
+  assertThrows(map(() => 1, soon([1])), PicklingError, "submit");
+  assertThrows(map(undefined, []), TypeError, "function");
   assertThrows(() => executor.map(double, [1], { timeout: NaN }), RangeError);
   assertEquals(executor.stats().queued, 0);
 });
@@ -371,4 +379,21 @@ Deno.test("map: an executor that is shut down between two results, ends a lazy m
   await assertRejects(() => results.next(), RuntimeError, "shut down");
   assertEquals(await results.next(), { done: true, value: undefined });
   await ended;
+});
+
+Deno.test("map: an executor that defines only submit, calls what it likes, and chunksize has no effect", async () => {
+  class Here extends Executor {
+    override submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
+      const future = new Future<Awaited<R>>();
+      future.setResult(fn(...args) as Awaited<R>);
+      return future;
+    }
+  }
+  const executor = new Here();
+  const offset = 10;
+  const results = executor.map((n: number) => n + offset, [1, 2, 3], { chunksize: 2 });
+  assertEquals(await Array.fromAsync(results), [11, 12, 13]);
+  const map = (...args: unknown[]) => () => Reflect.apply(executor.map, executor, args);
+  assertThrows(map(5, []), TypeError, "a function is needed, got number");
+  assertThrows(map(double, [1], { chunksize: 0 }), RangeError, "chunksize");
 });

@@ -1,12 +1,29 @@
 /** Static types: checked by `deno check`, which fails when an expected error is none. */
 
 import { assertEquals } from "@std/assert";
-import { asCompleted, Future, ThreadPoolExecutor, wait } from "@batteries/concurrent/futures";
+import {
+  asCompleted,
+  Future,
+  ThreadPoolExecutor,
+  wait,
+  waitSync,
+} from "@batteries/concurrent/futures";
 import { add, addLater, describe, double, echo } from "../fixtures/futures/tasks.ts";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true
   : false;
 function same<A, B>(..._: Same<A, B> extends true ? [] : ["these types differ"]): void {}
+
+/** Never called either: futures of a kind that is a parameter itself. */
+export async function ofAnyKind<T>(futures: Future<T>[]): Promise<T[]> {
+  const { done }: { done: Set<Future<T>> } = await wait(futures);
+  const results: T[] = [];
+  for (const future of done) results.push(await future.result());
+  for await (const future of asCompleted(futures)) results.push(await future.result());
+  return results;
+}
+
+export function nothing(): void {}
 
 /** Never called: only its types count. */
 export async function types(executor: ThreadPoolExecutor): Promise<void> {
@@ -50,6 +67,14 @@ export async function types(executor: ThreadPoolExecutor): Promise<void> {
   for await (const future of asCompleted([sum, later])) {
     const value = await future.result();
     same<typeof value, number>();
+  }
+  const several = await wait([sum, text]);
+  same<typeof several.done, Set<Future<number> | Future<string>>>();
+  several.notDone.has(text);
+  waitSync([sum, text, executor.submit(nothing)]).done.has(sum);
+  for await (const future of asCompleted([sum, text])) {
+    const value = await future.result();
+    same<typeof value, number | string>();
   }
   // @ts-expect-error: returnWhen is one of three
   await wait([sum], { returnWhen: "SOON" });

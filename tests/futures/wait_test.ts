@@ -219,6 +219,11 @@ Deno.test("asCompleted: an abort rejects with the reason", async () => {
   const reason = new Error("enough");
   controller.abort(reason);
   assertStrictEquals(await assertRejects(() => next), reason);
+  const done = new Future<number>();
+  done.setResult(1);
+  const late = asCompleted([done], { signal: controller.signal });
+  assertStrictEquals(await assertRejects(() => late.next()), reason);
+  assertEquals(await late.next(), { done: true, value: undefined });
 });
 
 Deno.test("asCompleted: several calls of next at a time get a future each, and all end", async () => {
