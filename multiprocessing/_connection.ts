@@ -5,11 +5,12 @@
  */
 import { BYTES, type Channel, closed, type Take } from "./_channel.ts";
 import { BufferTooShort, EOFError } from "./errors.ts";
-import { makePipe, revivePipe } from "./_pipe.ts";
+import { discardPipe, makePipe, revivePipe } from "./_pipe.ts";
 import { isRawBytes, rawBytesHead } from "./_raw_bytes.ts";
 import { ready, type Waitable } from "./_ready.ts";
 import {
   decode,
+  discardEncoded,
   encode,
   type Limit,
   limitOf,
@@ -106,6 +107,7 @@ export class Connection<T = unknown> implements Disposable, Waitable {
           writable: connection.#writable,
         };
       },
+      discard: (parts) => discardPipe((parts as { end: unknown }).end),
       revive: (parts) => {
         const { end, readable, writable } = parts as Sides & { end: unknown };
         return new Connection(revivePipe(end), { readable, writable }, Connection.prototype.recv);
@@ -122,8 +124,14 @@ export class Connection<T = unknown> implements Disposable, Waitable {
    */
   async send(value: T): Promise<void> {
     this.#mustWrite();
-    if (isRawBytes(value)) await this.#channel.send(value, false, rawBytesHead());
-    else await this.#channel.send(encode(value, "send", this.send), true);
+    if (isRawBytes(value)) return await this.#channel.send(value, false, rawBytesHead());
+    const message = encode(value, "send", this.send);
+    try {
+      await this.#channel.send(message, true);
+    } catch (error) {
+      discardEncoded(message);
+      throw error;
+    }
   }
 
   /**

@@ -10,6 +10,7 @@
 import {
   decode,
   decodeSync,
+  discardEncoded,
   encode,
   type Limit,
   limitOf,
@@ -71,11 +72,19 @@ export class Core<T> {
     this.#mustBeOpen("put");
     this.#used = true;
     const { near, far } = this.#back;
-    let put: Later<boolean>;
-    if (near === undefined) put = far.put(this.#encode(item, door), limit);
-    else if (isRawBytes(item)) put = near.store.put(item, limit, rawBytesHead());
-    else put = near.store.put(this.#encode(item, door), limit);
-    if (put !== true && !await put) throw this.#full();
+    if (near !== undefined && isRawBytes(item)) {
+      const put = near.store.put(item, limit, rawBytesHead());
+      if (put !== true && !await put) throw this.#full();
+      return;
+    }
+    const bytes = this.#encode(item, door);
+    try {
+      const put = near === undefined ? far.put(bytes, limit) : near.store.put(bytes, limit);
+      if (put !== true && !await put) throw this.#full();
+    } catch (error) {
+      discardEncoded(bytes);
+      throw error;
+    }
   }
 
   putSync(item: T, options: WaitOptions | undefined, what: string, door: Door): void {
@@ -83,10 +92,14 @@ export class Core<T> {
     const store = this.#waitable("putSync");
     this.#mustBeOpen("putSync");
     this.#used = true;
-    const put = isRawBytes(item)
-      ? store.putSync(item, limit, rawBytesHead())
-      : store.putSync(this.#encode(item, door), limit);
-    if (!put) throw this.#full();
+    if (isRawBytes(item)) {
+      if (!store.putSync(item, limit, rawBytesHead())) throw this.#full();
+      return;
+    }
+    const bytes = this.#encode(item, door);
+    if (store.putSync(bytes, limit)) return;
+    discardEncoded(bytes);
+    throw this.#full();
   }
 
   putNowait(item: T, door: Door): void {
@@ -98,7 +111,10 @@ export class Core<T> {
       return far.add(this.#encode(item, door));
     }
     if (near.store.full) throw this.#full();
-    if (!near.store.tryPut(this.#encode(item, door))) throw this.#full();
+    const bytes = this.#encode(item, door);
+    if (near.store.tryPut(bytes)) return;
+    discardEncoded(bytes);
+    throw this.#full();
   }
 
   async get(options: WaitOptions | undefined, what: string): Promise<T> {

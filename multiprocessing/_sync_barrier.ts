@@ -24,7 +24,7 @@ import {
   PASSED,
 } from "./_sync_rounds.ts";
 import { newSeat } from "./_sync_seat.ts";
-import { type Kind, type Parts, reduce, revive } from "./_sync_travel.ts";
+import { discard, type Kind, type Parts, reduce, revive } from "./_sync_travel.ts";
 
 const kind: Kind<NearRounds, FarRounds> = {
   name: "Barrier",
@@ -133,6 +133,7 @@ export class Barrier {
         };
         return reduce(kind, barrier.#port as NearRounds | FarRounds, extra);
       },
+      discard,
       revive: (parts) => {
         const { parties, action, timeout } = (parts as Parts).extra as Extra;
         try {

@@ -22,7 +22,7 @@ import { RLock } from "./_sync_rlock.ts";
 import { newSeat } from "./_sync_seat.ts";
 import { TABLE_WORDS } from "./_sync_slots.ts";
 import { ABORTED } from "./_sync_steps.ts";
-import { type Kind, type Parts, reduce, revive } from "./_sync_travel.ts";
+import { discard, type Kind, type Parts, reduce, revive } from "./_sync_travel.ts";
 
 const kind: Kind<NearTable, FarTable> = {
   name: "Condition",
@@ -102,6 +102,7 @@ export class Condition {
       module: import.meta.url,
       spans: "processes",
       reduce: (condition) => reduce(kind, condition.#port as NearTable | FarTable, condition.#lock),
+      discard,
       revive: (parts) => {
         try {
           arrived = revive(kind, parts as Parts);

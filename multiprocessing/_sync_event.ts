@@ -11,7 +11,7 @@ import { NearFlag } from "./_sync_near.ts";
 import type { FlagPort } from "./_sync_ports.ts";
 import { newSeat } from "./_sync_seat.ts";
 import { ABORTED } from "./_sync_steps.ts";
-import { type Kind, type Parts, reduce, revive } from "./_sync_travel.ts";
+import { discard, type Kind, type Parts, reduce, revive } from "./_sync_travel.ts";
 
 const kind: Kind<NearFlag, FarFlag> = {
   name: "Event",
@@ -56,6 +56,7 @@ export class Event {
       module: import.meta.url,
       spans: "processes",
       reduce: (event) => reduce(kind, event.#port as NearFlag | FarFlag),
+      discard,
       revive: (parts) => {
         try {
           arrived = revive(kind, parts as Parts);

@@ -19,7 +19,7 @@ import { LOCK_WORDS, NearMutex } from "./_sync_near.ts";
 import type { MutexPort } from "./_sync_ports.ts";
 import { newSeat } from "./_sync_seat.ts";
 import { ABORTED } from "./_sync_steps.ts";
-import { type Kind, type Parts, reduce, revive } from "./_sync_travel.ts";
+import { discard, type Kind, type Parts, reduce, revive } from "./_sync_travel.ts";
 
 const kind: Kind<NearMutex, FarMutex> = {
   name: "Lock",
@@ -72,6 +72,7 @@ export class Lock {
       module: import.meta.url,
       spans: "processes",
       reduce: (lock) => reduce(kind, lock.#port as NearMutex | FarMutex),
+      discard,
       revive: (parts) => {
         try {
           arrived = revive(kind, parts as Parts);

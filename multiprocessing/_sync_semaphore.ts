@@ -19,7 +19,7 @@ import { BOUND, MAX_PERMITS, PERMITS_WORDS, VALUE } from "./_sync_permits.ts";
 import type { PermitsPort } from "./_sync_ports.ts";
 import { newSeat } from "./_sync_seat.ts";
 import { ABORTED } from "./_sync_steps.ts";
-import { type Kind, type Parts, reduce, revive } from "./_sync_travel.ts";
+import { discard, type Kind, type Parts, reduce, revive } from "./_sync_travel.ts";
 
 const kind: Kind<NearPermits, FarPermits> = {
   name: "Semaphore",
@@ -97,6 +97,7 @@ export class Semaphore {
       module: import.meta.url,
       spans: "processes",
       reduce: (semaphore) => semaphore._parts(),
+      discard,
       revive: (parts) => receive(parts, () => new Semaphore()),
     });
   }
@@ -223,6 +224,7 @@ export class BoundedSemaphore extends Semaphore {
       module: import.meta.url,
       spans: "processes",
       reduce: (semaphore) => semaphore._parts(),
+      discard,
       revive: (parts) => receive(parts, () => new BoundedSemaphore()),
     });
   }

@@ -12,7 +12,15 @@ import { hasPlatform, platform } from "../threading/_core/platform/mod.ts";
 import { type Far, farOf, handleOf, seatOf } from "./_sync_far.ts";
 import { hasRestricted } from "./_restricted.ts";
 import { type Home, reduceSeat, reviveSeat } from "./_sync_seat.ts";
-import { address, cameHome, type Handle, redeem, type Remote, type Service } from "./_tree.ts";
+import {
+  address,
+  cameHome,
+  discardHandle,
+  type Handle,
+  redeem,
+  type Remote,
+  type Service,
+} from "./_tree.ts";
 
 /** A lock, as data. */
 export interface Parts {
@@ -42,6 +50,12 @@ export function reduce<Near, F extends Far>(
   const place = reduceSeat(seat);
   const call = place === undefined || hasRestricted() ? handleOf(seat, kind.serve) : undefined;
   return { place, call, extra };
+}
+
+/** What was made for the way of a lock is taken back. */
+export function discard(parts: unknown): void {
+  const { call } = parts as Parts;
+  if (call !== undefined) discardHandle(call);
 }
 
 /** The lock of which the data was made. */

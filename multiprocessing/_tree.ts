@@ -25,7 +25,8 @@
  * 2. The receiver redeems the transit. That may reach the home first, by another branch of the tree.
  * 3. Then whatever the receiver sends to that object waits at the home until the registration is there, or whoever should have sent it
  *    has ended.
- * A transit that nobody redeems holds the object until its sender ends.
+ * A transit that nobody redeems holds the object until its sender ends, or until somebody who has the handle says that it will not arrive
+ * ({@linkcode discardHandle}).
  *
  * A thread is a node as well, below the main thread of its process (`_thread_link.ts`), and ends with its target: what it held is let go,
  * what it offered is gone, even though its worker, and this module in it, will be another thread.
@@ -138,6 +139,8 @@ export const TAG = {
   GONE: 10,
   /** From neighbour to neighbour: for `onNotes`. */
   NOTE,
+  /** A transit will not be redeemed. */
+  DISCARD: 12,
 } as const;
 
 const encoder = new TextEncoder();
@@ -321,7 +324,8 @@ function handle({ tag, to, from, body }: Frame): void {
     case TAG.ABORT:
     case TAG.TRANSIT:
     case TAG.REDEEM:
-    case TAG.LET: {
+    case TAG.LET:
+    case TAG.DISCARD: {
       const home = homes.get(readU32(body, 4));
       if (home !== undefined) return home.take({ tag, to, from, body });
       if (tag === TAG.CALL) send(TAG.NOBODY, from, body.subarray(0, 4));
@@ -407,6 +411,8 @@ class Home implements Offer {
   readonly #transits = new Map<string, Address>();
   /** Transits that were redeemed before they were registered: what the redeemers sent since. */
   readonly #early = new Map<string, { readonly from: Address; readonly frames: Frame[] }>();
+  /** Transits that were discarded before they were registered, if they were not redeemed. */
+  readonly #discarded = new Set<string>();
   /** Running calls by caller and number. */
   readonly #running = new Map<string, AbortController>();
 
@@ -432,6 +438,8 @@ class Home implements Offer {
         return this.#register(decoder.decode(body.subarray(8)), from);
       case TAG.REDEEM:
         return this.#redeem(decoder.decode(body.subarray(8)), from);
+      case TAG.DISCARD:
+        return this.discard(decoder.decode(body.subarray(8)));
       case TAG.LET:
         // Behind the calls that came before it.
         return void after(from, () => this.let(from, readU32(body, 8)));
@@ -446,7 +454,7 @@ class Home implements Offer {
   }
 
   #register(transit: string, from: Address): void {
-    if (!this.#holders.has(from)) return;
+    if (!this.#holders.has(from) || this.#discarded.delete(transit)) return;
     this.#transits.set(transit, from);
     this.#replay(transit);
   }
@@ -481,6 +489,15 @@ class Home implements Offer {
     this.#tidy();
   }
 
+  /** A transit will not be redeemed, unless it has been. */
+  discard(transit: string): void {
+    const sender = senderOf(transit);
+    if (!this.#transits.delete(transit) && sender !== address() && this.#holders.has(sender)) {
+      this.#discarded.add(transit);
+    }
+    this.#tidy();
+  }
+
   let(from: Address, count: number): void {
     const left = (this.#holders.get(from) ?? 0) - count;
     if (left > 0) this.#holders.set(from, left);
@@ -509,6 +526,7 @@ class Home implements Offer {
   /** Nobody holds it: it may be collected here. */
   #tidy(): void {
     if (this.#holders.size + this.#transits.size + this.#early.size > 0) return;
+    this.#discarded.clear();
     if (homes.delete(this.id)) this.service.unheld?.();
   }
 
@@ -570,6 +588,12 @@ export function cameHome(handle: Handle): Service | undefined {
   const home = homes.get(handle.id);
   home?.comeHome(handle.transit);
   return home?.service;
+}
+
+/** The handle will not arrive, unless it has: nothing is on its way any more. Whoever has it may say so. */
+export function discardHandle({ home, id, transit }: Handle): void {
+  if (home === address()) homes.get(id)?.discard(transit);
+  else send(TAG.DISCARD, home, u32(0), u32(id), encoder.encode(transit));
 }
 
 let transits = 0;

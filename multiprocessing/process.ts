@@ -5,6 +5,7 @@
  */
 import {
   decode,
+  discardParcel,
   encode,
   importingModules,
   importInProgress,
@@ -280,7 +281,15 @@ export class Process<A extends unknown[] = unknown[]> {
       );
     }
     mustNotImport(this.#name);
-    const child = launchChild(this.#plan(parent));
+    const plan = this.#plan(parent);
+    const discard = () => plan.parcel !== undefined && discardParcel(plan.parcel);
+    let child: Child;
+    try {
+      child = launchChild(plan);
+    } catch (error) {
+      discard();
+      throw error;
+    }
     this.#child = child;
     children.add(this);
     const ended = opened(`Process ${this.#name} (pid ${child.pid})`, this.start);
@@ -289,6 +298,8 @@ export class Process<A extends unknown[] = unknown[]> {
     child.ended.then(() => {
       children.delete(this);
       ended();
+      // What it has not taken up.
+      discard();
       if (!this.#daemon) child.unhold();
     });
   }

@@ -6,6 +6,7 @@
 import { limitOf, register, TimeoutError, type WaitOptions } from "../threading/_core/mod.ts";
 import { Core } from "./_queue_core.ts";
 import type { Sent } from "./_queue_far.ts";
+import { discardHandle } from "./_tree.ts";
 
 /** What the next queue is made of, when it was sent here. Set right before a constructor is called, and used up by it. */
 let arriving: Sent | undefined;
@@ -19,6 +20,11 @@ function arrived(): Sent | undefined {
 function arrive<Q>(parts: unknown, make: () => Q): Q {
   arriving = parts as Sent;
   return make();
+}
+
+function discard(parts: unknown): void {
+  const { handle } = parts as Sent;
+  if (handle !== undefined) discardHandle(handle);
 }
 
 /** What is behind a queue, for its subclass. */
@@ -108,6 +114,7 @@ export class Queue<T = unknown> {
       module: import.meta.url,
       spans: "processes",
       reduce: (queue) => queue.#core.send(),
+      discard,
       revive: (parts) => arrive(parts, () => new Queue()),
     });
   }
@@ -296,6 +303,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
       module: import.meta.url,
       spans: "processes",
       reduce: (queue) => coreOf(queue).send(),
+      discard,
       revive: (parts) => arrive(parts, () => new JoinableQueue()),
     });
   }
@@ -372,6 +380,7 @@ export class SimpleQueue<T = unknown> {
       module: import.meta.url,
       spans: "processes",
       reduce: (queue) => queue.#core.send(),
+      discard,
       revive: (parts) => arrive(parts, () => new SimpleQueue()),
     });
   }

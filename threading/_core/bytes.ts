@@ -14,7 +14,7 @@
  */
 import { PicklingError } from "./errors.ts";
 import type { AnyFunction, Parcel } from "./parcel.ts";
-import { pack, type PackOptions, unpack, unpackSync } from "./pickle.ts";
+import { discardParcel, pack, type PackOptions, unpack, unpackSync } from "./pickle.ts";
 import { deserialize, jsonOf, serialize } from "./plain.ts";
 
 const UNDEFINED = 0;
@@ -99,9 +99,30 @@ export function encode(
     }
   }
   const parcel = pack(value, what, door, { ...options, away: true });
-  return parcel.specials === undefined
-    ? join(VALUE, serialize(parcel.value))
-    : join(PARCEL, serialize(parcel));
+  if (parcel.specials === undefined) return join(VALUE, serialize(parcel.value));
+  try {
+    return join(PARCEL, serialize(parcel));
+  } catch (error) {
+    discardParcel(parcel);
+    throw error;
+  }
+}
+
+/** Whether there may be something in the bytes that was reduced for its way. */
+export function hasObjects(bytes: Uint8Array): boolean {
+  return bytes[0] === PARCEL;
+}
+
+/** Bytes that {@linkcode encode} has made, or others, will not arrive: what was reduced for them is discarded. */
+export function discardEncoded(bytes: Uint8Array): void {
+  if (!hasObjects(bytes)) return;
+  let parcel: Parcel;
+  try {
+    parcel = parcelIn(bytes);
+  } catch {
+    return; // no value
+  }
+  discardParcel(parcel);
 }
 
 function join(tag: number, body: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -51,6 +51,7 @@ export { EVENT_WORDS, FLAG } from "./primitives/event.ts";
 export * as barrier from "./primitives/barrier.ts";
 export { BARRIER_WORDS } from "./primitives/barrier.ts";
 export {
+  discardParcel,
   getState,
   pack,
   type Parcel,
@@ -65,7 +66,7 @@ export {
 export type { PackOptions } from "./pickle.ts";
 export { isProxy } from "./proxies.ts";
 export { deserialize, jsonOf, serialize } from "./plain.ts";
-export { decode, decodeSync, encode } from "./bytes.ts";
+export { decode, decodeSync, discardEncoded, encode, hasObjects } from "./bytes.ts";
 export { type Shape, shapeAt, shapeOf } from "./shapes.ts";
 export { type Leak, leaks, opened } from "./leaks.ts";
 export {

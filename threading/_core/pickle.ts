@@ -19,6 +19,7 @@
 import { importAll, importAllSync, revive } from "./pickle_revive.ts";
 import type { AnyFunction, Parcel } from "./parcel.ts";
 import { build } from "./pickle_build.ts";
+import { reducerNamed } from "./pickle_kinds.ts";
 import { isClean } from "./pickle_scan.ts";
 
 export { getState, type Reducer, refuse, register, setState, vouchFor } from "./pickle_kinds.ts";
@@ -52,6 +53,13 @@ export function pack(
   const away = options?.away ?? false;
   if (isClean(value, transfer, away)) return { value };
   return build(value, { what, root: options?.root ?? "value", door, transfer, away });
+}
+
+/** The parcel will not arrive: what was reduced for it is discarded. The parcel may be a copy. */
+export function discardParcel({ specials }: Parcel): void {
+  for (const special of specials ?? []) {
+    if (special.kind === "shareable") reducerNamed(special.name)?.discard?.(special.parts);
+  }
 }
 
 /**

@@ -3,7 +3,8 @@
  * and a table of what belongs there (see `parcel.ts`).
  *
  * Guarantees:
- * - The user's value is not changed. Each accessor, `[getState]()` and `reduce` runs once per object and per parcel.
+ * - The user's value is not changed. Each accessor, `[getState]()` and `reduce` runs once per object and per parcel; what was reduced for
+ *   a parcel that comes to nothing is discarded.
  * - Identity and cycles are kept, whatever stands between two occurrences.
  * - No recursion: depth is limited by memory only. Every container gets one slot, where it is first met, and becomes a root of its own
  *   every {@linkcode DEPTH} levels; further slots wait for a link. So structured clone never recurses deeper than that either.
@@ -114,6 +115,8 @@ class Builder {
     readonly special: ErrorSpecial;
     readonly path: Path;
   }[] = [];
+  /** What takes back that something was reduced, in the order of that. */
+  readonly #reduced: (() => void)[] = [];
   /** How to undo what was done since the transaction began; undefined outside of one. */
   #undo: (() => void)[] | undefined;
   /** Whether some special must be revived from parts that may hold another. */
@@ -124,6 +127,15 @@ class Builder {
   }
 
   parcel(value: unknown): Parcel {
+    try {
+      return this.#parcel(value);
+    } catch (error) {
+      for (const takeBack of this.#reduced) takeBack();
+      throw error;
+    }
+  }
+
+  #parcel(value: unknown): Parcel {
     const box: { value: unknown } = { value };
     const path: Path = { parent: undefined, step: this.#sender.root, isKey: false };
     this.#slot(box, "value", value, path, 0);
@@ -266,6 +278,11 @@ class Builder {
     const { name, module } = reducer;
     const special: ShareableSpecial = { kind: "shareable", name, module, parts: null };
     const parts = reducer.reduce(value);
+    if (reducer.discard !== undefined) {
+      const takeBack = () => reducer.discard!(parts);
+      this.#reduced.push(takeBack);
+      this.#undo?.push(() => this.#reduced.pop(), takeBack);
+    }
     this.#enter(value, special, pending);
     this.#partsOf(special, "parts", parts, pending.path);
   }

@@ -31,6 +31,11 @@ export interface Reducer<T> {
   readonly spans?: "processes";
   /** The parts to send, packed in their turn. */
   reduce(value: T): unknown;
+  /**
+   * What {@linkcode Reducer.reduce} gave will not arrive, or whoever was to get it has ended: takes back what was done for its way. Parts
+   * that have arrived after all are none of its business. Must not throw.
+   */
+  discard?(parts: unknown): void;
   /** The handle, from the parts as they arrived. */
   revive(parts: unknown): T;
 }
