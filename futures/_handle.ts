@@ -8,26 +8,22 @@
  */
 import { copyContext } from "../contextvars/mod.ts";
 import { entriesOf } from "../threading/_context.ts";
-import { deposit, pack } from "../threading/_core/mod.ts";
+import type { EncodedError } from "../threading/_core/mod.ts";
 import { getIdent } from "../threading/mod.ts";
-import { received, receivedNow, receivedSoon } from "./_decode.ts";
-import type { Arrived, Ended } from "./_decode.ts";
+import { type Arrived, type Ended, received, receivedNow, receivedSoon } from "./_decode.ts";
 import { inboxOfThread } from "./_inbox.ts";
+import { FAILED, openLetter, resultIn, sealArgs, sealedLetter } from "./_payload.ts";
 import {
-  type Answer,
-  DEPOSITED,
   type Door,
   ERROR,
-  PARCELED,
-  parcelOf,
-  PLAIN,
-  STARTED,
-  VALUE,
+  type Mail,
+  RESULT,
+  send,
   VISIT,
   type Visit,
   WAITS,
 } from "./_protocol.ts";
-import { current, depositOf, isPrimitive } from "./_sending.ts";
+import { current, depositOf } from "./_sending.ts";
 import type { RunOptions } from "./_terms.ts";
 import { RuntimeError } from "./errors.ts";
 import { bind, conclude, Future } from "./future.ts";
@@ -61,34 +57,29 @@ export class Handle {
     }
     const key = depositOf(fn, door);
     const context = copyContext();
-    const entries = context.size === 0 ? 0 : entriesOf(context, door as () => void);
-    const root = chunk === 0 ? "args" : "items";
-    const transfer = terms?.transfer ?? [];
-    const parcel = transfer.length > 0
-      ? pack(args, "submit", door, { root, transfer })
-      : args.every(isPrimitive)
-      ? undefined
-      : parcelOf(args, "submit", root, door);
-    const packed = parcel === undefined ? PLAIN : transfer.length > 0 ? DEPOSITED : PARCELED;
+    sealArgs(args, {
+      root: chunk === 0 ? "args" : "items",
+      door,
+      transfer: terms?.transfer,
+      context: context.size === 0 ? undefined : entriesOf(context, door as () => void),
+    });
+    const letter = sealedLetter();
     const thread = getIdent();
     const { home, pool } = this.door;
     const known = introduced.has(`${home} ${pool} ${thread}`);
-    const { answers, bell } = this.#inbox;
     const future = new Future<unknown>();
-    const id = this.#inbox.open((answer) => this.#answered(id, future, answer));
+    const id = this.#inbox.open((mail) => this.#answered(id, future, mail));
     const visit: Visit = {
       thread,
       id,
-      guest: known ? undefined : { answers, bell },
+      guest: known ? undefined : this.#inbox.address,
       key,
-      entries,
       chunk,
-      packed,
-      args: packed === DEPOSITED ? deposit(parcel, transfer) : parcel ?? args,
+      args: letter,
       timeout: terms?.timeout,
     };
     try {
-      this.#tell([pool, 0, VISIT, visit]);
+      send(this.door.address, [pool, VISIT, visit]);
     } catch (error) {
       this.#inbox.close(id);
       throw error;
@@ -104,33 +95,33 @@ export class Handle {
     return future;
   }
 
-  #tell(answer: Answer): void {
-    this.door.answers.putNowait(answer);
-    this.door.bell.set();
-  }
-
   /** Somebody begins to wait without limit: a task of the same pool, perhaps. */
   #awaited(thread: number, id: number): void {
     const { home, pool } = this.door;
     if (current.task === 0 || current.home !== home || current.pool !== pool) return;
-    this.#tell([pool, 0, WAITS, { thread, id, within: current.task }]);
+    send(this.door.address, [pool, WAITS, { thread, id, within: current.task }]);
   }
 
-  #answered(id: number, future: Future<unknown>, answer: Answer): void {
-    const [, , kind, content] = answer;
-    if (kind === STARTED) return;
+  #answered(id: number, future: Future<unknown>, [, kind, content]: Mail): void {
     const end = (ended: Ended) => {
-      this.#inbox.decoding.delete(id);
+      this.#inbox.decoding.delete(future);
       if (future.done()) return;
       this.#inbox.close(id);
       this.#inbox.settled();
       conclude(future, ended);
     };
-    if (kind === VALUE) return end({ value: content });
-    const arrived = (kind === ERROR ? { error: content } : { parcel: content }) as Arrived;
+    let arrived: Arrived;
+    if (kind === ERROR) arrived = { error: content };
+    else if (kind === RESULT) {
+      const { list, bundle } = openLetter(content);
+      if (list !== undefined) return end({ value: resultIn(list, content) });
+      arrived = (content.form & FAILED) === 0
+        ? { parcel: bundle }
+        : { error: bundle as EncodedError };
+    } else return;
     const ended = receivedSoon(arrived);
     if (ended !== undefined) return end(ended);
-    this.#inbox.decoding.set(id, () => end(receivedNow(arrived)));
+    this.#inbox.decoding.set(future, () => end(receivedNow(arrived)));
     void received(arrived).then(end);
   }
 

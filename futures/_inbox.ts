@@ -1,38 +1,73 @@
 /**
- * Where the answers for this thread come in, of all its pools.
+ * Where news for this thread comes in, of all its pools: their answers, and mail.
+ *
+ * A worker that has answered rings only when this thread says that it sleeps (`ASLEEP`):
+ * 1. who is going to sleep clears the bell, writes 1, and then looks for the last time;
+ * 2. a worker first links its answer, then changes 1 to 0, and rings if it was the one who did.
+ * So no answer is overlooked, and of a thousand that come while this thread is awake none costs a wake-up. Who sends mail always rings.
+ *
+ * To be woken takes the event loop some 50 us. So before it sleeps, this thread looks around, in the microtask after a call was
+ * submitted, or after answers were handled: for a few microseconds, if tasks have lately been that short. The event loop gets its
+ * turn all the same: {@linkcode TURN} after the last one there is no looking around any more.
  *
  * @module
  */
 import { type Limit, remaining } from "../threading/_core/mod.ts";
 import { Event } from "../threading/mod.ts";
-import { Empty, Queue } from "../queue/mod.ts";
-import type { Answer } from "./_protocol.ts";
+import { Queue } from "../queue/mod.ts";
+import type { Address, Mail } from "./_protocol.ts";
 
-/** What is done with an answer. */
-export type Handler = (answer: Answer) => void;
+/** What is done with a piece of mail. */
+export type Handler = (mail: Mail) => void;
 
-/**
- * Where the answers for this thread come in.
- *
- * Who waits without blocking waits for the bell, and then takes what is there; nobody waits for an item. Otherwise:
- * 1. `await get()` takes an answer, and is to go on in a later turn;
- * 2. before that, this turn calls `resultSync()`, which blocks until that very answer is in the queue.
- * Workers put the answer first and ring then; here the bell is cleared first and the queue emptied then. So no answer is overlooked.
- */
+/** What has answers: a ring. */
+export interface Source {
+  /** Whether there are some. */
+  readonly answered: boolean;
+  /** Handles them. */
+  drain(): void;
+}
+
+const ASLEEP = 0;
+
+/** Milliseconds that looking around may keep the event loop from its turn. */
+const TURN = 2;
+/** Milliseconds of looking around, at most. */
+const MOMENT = 0.03;
+/** Milliseconds between two looks at tasks that have to be stopped, while this thread is blocked: timers stand still then. */
+const LOOK_AFTER = 5;
+
+/** See the head of this file. */
 export class Inbox {
-  readonly answers = new Queue<Answer>();
-  readonly bell = new Event();
+  readonly address: Address;
+  readonly #words: Int32Array;
+  readonly #mail = new Queue<Mail>();
+  readonly #bell = new Event();
   readonly #handlers = new Map<number, Handler>();
+  readonly sources = new Set<Source>();
   /** What is being decoded, of all pools: to end it without waiting. */
-  readonly decoding = new Map<number, () => void>();
+  readonly decoding = new Map<unknown, () => void>();
   /** What has to be looked after while this thread is blocked; they give whether something has happened. */
   readonly tending = new Set<() => boolean>();
   #last = 0;
   #expected = 0;
-  #listening = false;
+  #tending = false;
+  #sleeping = false;
   #waiting: AbortController | undefined;
+  /** When the event loop had its last turn, as far as this knows. */
+  #turned = -Infinity;
+  /** How long tasks take of late, in milliseconds. */
+  #usual = 0;
+  /** How often this thread has looked around in vain since it last found something. */
+  #vain = 0;
 
-  /** Registers what answers of a number are for. */
+  constructor() {
+    const words = new SharedArrayBuffer(4);
+    this.#words = new Int32Array(words);
+    this.address = { mail: this.#mail, bell: this.#bell, words };
+  }
+
+  /** Registers what mail for a number is for. */
   open(handler: Handler): number {
     this.#handlers.set(++this.#last, handler);
     return this.#last;
@@ -44,7 +79,10 @@ export class Inbox {
 
   /** One more answer is on its way: the program stays alive until it is there. */
   expect(): void {
-    if (this.#expected++ === 0 && !this.#listening) void this.#listen();
+    this.#expected++;
+    if (this.#tending) return;
+    this.#tending = true;
+    queueMicrotask(() => void this.#tend());
   }
 
   /** It has come, or will not. */
@@ -52,27 +90,86 @@ export class Inbox {
     if (--this.#expected === 0) this.#waiting?.abort();
   }
 
-  async #listen(): Promise<void> {
-    this.#listening = true;
+  /** A task has run for so long. */
+  learn(ran: number): void {
+    this.#usual += (ran - this.#usual) / 16;
+  }
+
+  async #tend(): Promise<void> {
     while (this.#expected > 0) {
+      if (this.#glance()) {
+        this.drain();
+        if (performance.now() - this.#turned > TURN) await this.#turn();
+        // Whoever waits for one of these answers goes on now, and perhaps submits the next call.
+        else await undefined;
+      } else await this.#sleep();
+    }
+    this.#tending = false;
+  }
+
+  /** Lets the event loop have a turn. */
+  #turn(): Promise<void> {
+    return new Promise((resolve) =>
+      setImmediate(() => {
+        this.#turned = performance.now();
+        resolve();
+      })
+    );
+  }
+
+  async #sleep(): Promise<void> {
+    this.#bell.clear();
+    Atomics.store(this.#words, ASLEEP, 1);
+    if (!this.#hasNews()) {
       const controller = this.#waiting = new AbortController();
+      this.#sleeping = true;
       try {
-        await this.bell.wait({ signal: controller.signal });
+        await this.#bell.wait({ signal: controller.signal });
       } catch {
         // Nothing is expected any more, or was not for a moment.
       }
+      this.#sleeping = false;
       this.#waiting = undefined;
-      this.drain();
+      this.#turned = performance.now();
     }
-    this.#listening = false;
+    Atomics.store(this.#words, ASLEEP, 0);
+    this.drain();
+    await undefined;
+  }
+
+  #hasNews(): boolean {
+    for (const source of this.sources) if (source.answered) return true;
+    return !this.#mail.empty();
+  }
+
+  /** Whether there is news, or comes while this thread looks around. */
+  #glance(): boolean {
+    if (this.#hasNews()) return true;
+    const start = performance.now();
+    if (this.#usual > MOMENT || start - this.#turned > TURN) return false;
+    const until = start + MOMENT / (1 << Math.min(this.#vain, 5));
+    do {
+      for (let i = 0; i < 4; i++) Atomics.pause();
+      if (this.#hasNews()) {
+        this.#vain = 0;
+        return true;
+      }
+    } while (performance.now() < until);
+    this.#vain++;
+    return false;
   }
 
   /** Handles what is there. */
   drain(): boolean {
-    this.bell.clear();
     let some = false;
-    while (!this.answers.empty()) {
-      this.#take(this.answers.getNowait());
+    while (!this.#mail.empty()) {
+      const mail = this.#mail.getNowait();
+      this.#handlers.get(mail[0])?.(mail);
+      some = true;
+    }
+    for (const source of [...this.sources]) {
+      if (!source.answered) continue;
+      source.drain();
       some = true;
     }
     return some;
@@ -81,36 +178,34 @@ export class Inbox {
   /** Blocks until something has come; `false` when time has run out. */
   wait(limit: Limit): boolean {
     if (this.#finishDecoding()) return true;
-    if (this.drain()) {
-      this.#finishDecoding();
-      return true;
-    }
-    while (!this.#waitForAnswer(limit)) {
+    for (;;) {
+      if (this.#glance() && this.drain()) {
+        this.#finishDecoding();
+        return true;
+      }
+      if (this.#block(limit)) continue;
       let some = false;
       for (const tend of [...this.tending]) if (tend()) some = true;
       if (some) return true;
       if (remaining(limit.deadline) <= 0) return false;
     }
-    this.drain();
-    this.#finishDecoding();
-    return true;
   }
 
-  /** Blocks until an answer has come; not for long when there is something else to look after. */
-  #waitForAnswer(limit: Limit): boolean {
+  /** Blocks until there is news; not for long when there is something else to look after. */
+  #block(limit: Limit): boolean {
     const left = Math.min(
       remaining(limit.deadline),
       this.tending.size === 0 ? Infinity : LOOK_AFTER,
     );
-    try {
-      this.#take(
-        left === Infinity ? this.answers.getSync() : this.answers.getSync({ timeout: left }),
-      );
-      return true;
-    } catch (error) {
-      if (error instanceof Empty) return false;
-      throw error;
-    }
+    this.#bell.clear();
+    Atomics.store(this.#words, ASLEEP, 1);
+    const some = this.#hasNews() ||
+      (left === Infinity
+        ? this.#bell.waitSync()
+        : this.#bell.waitSync({ timeout: Math.max(0, left) }));
+    // The event loop sleeps too: when a worker has changed the word since, it has also rung, and woken it.
+    if (!this.#sleeping) Atomics.store(this.#words, ASLEEP, 0);
+    return some;
   }
 
   /** This thread blocks: there is no time any more to import what would be needed. */
@@ -119,14 +214,12 @@ export class Inbox {
     for (const finish of [...this.decoding.values()]) finish();
     return some;
   }
-
-  #take(answer: Answer): void {
-    this.#handlers.get(answer[0])?.(answer);
-  }
 }
 
-/** Milliseconds between two looks at tasks that have to be stopped, while this thread is blocked: timers stand still then. */
-const LOOK_AFTER = 5;
+/** Rings for a thread that sleeps, after an answer. */
+export function ringFor(words: Int32Array, bell: Event): void {
+  if (Atomics.load(words, ASLEEP) !== 0 && Atomics.exchange(words, ASLEEP, 0) !== 0) bell.set();
+}
 
 let inbox: Inbox | undefined;
 

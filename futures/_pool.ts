@@ -1,13 +1,15 @@
 /**
- * The parent side of a thread pool: its queue, its workers, and what it knows of each task.
+ * The parent side of a thread pool: its ring, and what it knows of each task. Its threads are in _crew.ts, calls of other threads in
+ * _visitors.ts.
  *
- * Data flow: `submit` writes a task into the pool's queue; a worker that is free takes it, claims its word in `states`, runs it and
- * writes the answer into the inbox of the submitting thread, which concludes the future. All pools of a thread share one inbox, so
- * that a blocking wait can wait for any of them.
+ * Data flow: `submit` writes a task into a block of the pool's ring; a worker that is free takes it, claims its state, runs it and
+ * writes the answer into the same block. All pools of a thread share one inbox, so that a blocking wait can wait for any of them; it
+ * lets a pool handle its answers, which concludes the futures.
  *
  * A task that can be stopped needs a killable worker. A pool starts with plain ones, which cost less; the first such task makes all
- * that are started from then on killable, and the plain ones end with what is in their queue. To stop a task is to kill its worker:
- * 1. whoever changes the task's word first decides, the worker to `FINISHED` or the pool to `STOPPED`;
+ * that are started from then on killable, with a ring of their own, and the plain ones end with what is in theirs. To stop a task is
+ * to kill its worker:
+ * 1. whoever changes the task's state first decides, the worker to `FINISHED` or the pool to `STOPPED`;
  * 2. a worker that finds `STOPPED` stands still, so the kill hits no other task;
  * 3. the worker's place is free, and taken by a new one when there are tasks.
  *
@@ -18,55 +20,77 @@ import { entriesOf } from "../threading/_context.ts";
 import {
   type Death,
   decodeErrorSync,
-  deposit,
   discard,
+  type EncodedError,
   encodeError,
-  here,
   importInProgress,
-  kill,
-  killably,
+  type Limit,
   now,
   pack,
   remaining,
   TimeoutError,
   timerUntil,
 } from "../threading/_core/mod.ts";
-import { getIdent, Thread, ThreadError } from "../threading/mod.ts";
-import { Queue } from "../queue/mod.ts";
-import { DEATHS, ended, watchForDeath } from "./_deaths.ts";
-import { inboxOfThread } from "./_inbox.ts";
+import { getIdent, ThreadError } from "../threading/mod.ts";
+import { Crew } from "./_crew.ts";
 import { type Arrived, type Ended, received, receivedNow, receivedSoon } from "./_decode.ts";
+import { inboxOfThread, type Source } from "./_inbox.ts";
+import { type Forward, Item } from "./_item.ts";
 import {
-  type Answer,
+  depositIn,
+  FAILED,
+  type Label,
+  letterOf,
+  open,
+  place,
+  resultIn,
+  sealArgs,
+  sealedLength,
+  sizeOf,
+} from "./_payload.ts";
+import {
   BROKEN,
   CANCELLED,
   commonNow,
-  DEPOSITED,
   type Door,
   ERROR,
   FREE,
-  type Guest,
   isRunning,
-  PARCELED,
-  parcelOf,
-  PLAIN,
+  type Mail,
   QUEUED,
+  RESULT,
   runningIn,
   STARTED,
+  type Started,
   STOPPED,
-  type Task,
-  VALUE,
   VISIT,
   type Visit,
   WAITS,
-  type Waits,
   workerOf,
 } from "./_protocol.ts";
-import { depositOf, isPrimitive } from "./_sending.ts";
+import {
+  AT_END,
+  AT_ONCE,
+  B_CHUNK,
+  B_COUNT,
+  B_FORM,
+  B_HEAD,
+  B_INDEX,
+  B_KEY,
+  B_LENGTH,
+  B_RAN,
+  B_ROOM,
+  B_SERIAL,
+  B_STATE,
+  B_WATCH,
+  Ring,
+} from "./_ring.ts";
+import { depositOf } from "./_sending.ts";
 import { mayStop, type RunOptions } from "./_terms.ts";
-import { work } from "./_worker.ts";
-import { BrokenThreadPool, MemoryError, RuntimeError } from "./errors.ts";
-import { bind, conclude, Future, type Origin, whenDone } from "./future.ts";
+import { Visitors } from "./_visitors.ts";
+import type { Post } from "./_worker.ts";
+import { BrokenThreadPool, CancelledError, MemoryError, RuntimeError } from "./errors.ts";
+import { bind, conclude, Future, whenDone } from "./future.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
 
@@ -79,33 +103,6 @@ export interface PoolOptions {
   readonly memoryLimit: number | undefined;
   /** The function at which stacks of refusals begin. */
   readonly door: AnyFunction;
-}
-
-interface Item {
-  readonly slot: number;
-  readonly future: Future<unknown>;
-  readonly submitted: number;
-  readonly terms: RunOptions | undefined;
-  /** When it is to be stopped, once that is known. */
-  deadline: number;
-  /** Forgets its timer and its signal. */
-  release: (() => void) | undefined;
-  /** Present where another thread has submitted it: what becomes of its answers. */
-  readonly forward: ((answer: Answer) => void) | undefined;
-  /** The tasks of this pool that it waits for. */
-  readonly waits: Set<number>;
-  /** The number of the deposit with what is moved to it. */
-  readonly deposited: number | undefined;
-}
-
-/** A call on its way into the queue. */
-interface Call {
-  readonly key: number;
-  readonly entries: Task[3];
-  readonly chunk: number;
-  readonly packed: Task[5];
-  readonly args: unknown;
-  readonly terms: RunOptions | undefined;
 }
 
 /** Times in milliseconds. */
@@ -123,30 +120,30 @@ export class Times {
   }
 }
 
-/** The numbers of killable workers begin here, so that those of plain ones that still run are others. */
-const KILLABLE = 2 ** 16;
-const FIRST_SLOTS = 1024;
-const MOST_SLOTS = 2 ** 24;
+/** Bytes that are kept free for the results of a function that has given as many, at most. */
+const MOST_ROOM = 4 * 1024 * 1024;
+
+const label: Label = { form: 0, count: 0, length: 0, head: 0 };
 
 /** See the head of this file. */
 export class Pool {
   readonly #options: PoolOptions;
   readonly #inbox = inboxOfThread();
-  #tasks = new Queue<Task>();
-  readonly #stateBuffer = new SharedArrayBuffer(FIRST_SLOTS * 4, { maxByteLength: MOST_SLOTS * 4 });
-  readonly #states = new Int32Array(this.#stateBuffer);
-  readonly #freeSlots: number[] = [];
-  #slots = 0;
-  readonly #items = new Map<number, Item>();
-  /** By number; empty where one was killed and not replaced. */
-  readonly #workers: (Thread | undefined)[] = [];
-  /** Plain workers that end with what is in their queue, and those that are being killed. */
-  readonly #leaving = new Set<Thread>();
-  #killable: boolean;
-  #started = 0;
+  readonly #crew: Crew;
+  readonly #visitors: Visitors;
+  /** Absent until there is something to do. */
+  #ring: Ring | undefined;
+  readonly #sources: Source[] = [];
+  /** By index; what has ended leaves a gap. */
+  readonly #table: (Item | undefined)[] = [];
+  readonly #gaps: number[] = [];
+  #pending = 0;
+  #serial = 0;
   readonly #id: number;
-  /** Slots of cancelled tasks, which become free when a worker comes to them. */
-  readonly #cancelled: number[] = [];
+  /** Blocks of cancelled tasks, which become free when a worker comes to them. */
+  #cancelled: Item[] = [];
+  /** Bytes that the largest result of a function took, where that was more than its arguments left room for. */
+  readonly #rooms = new Map<number, number>();
   done = 0;
   failed = 0;
   readonly runTime = new Times();
@@ -156,16 +153,33 @@ export class Pool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#killable = options.memoryLimit !== undefined;
+    this.#crew = new Crew(options, this.#inbox);
+    this.#visitors = new Visitors({
+      maxWorkers: options.maxWorkers,
+      items: () => this.#items(),
+      accept: (visit, forward) => this.#accept(visit, forward),
+      takeBack: (item) => this.takeBack(item),
+    });
     if (options.initializer !== undefined) {
       // To refuse now what could not be sent to the first worker.
       pack(options.initargs, "use as initargs", options.door, { root: "initargs" });
     }
-    this.#id = this.#inbox.open((answer) => {
-      if (answer[2] === BROKEN) this.#breakDown(decodeErrorSync(answer[3]) as Error);
-      else if (answer[2] === VISIT) this.#visit(answer[3]);
-      else if (answer[2] === WAITS) this.#waits(answer[3]);
-    });
+    this.#id = this.#inbox.open((mail) => this.#read(mail));
+  }
+
+  /** The ring, made at first use. */
+  #open(): Ring {
+    if (this.#ring !== undefined) return this.#ring;
+    const ring = this.#ring = new Ring();
+    const source = {
+      get answered() {
+        return ring.answered;
+      },
+      drain: () => this.#drain(ring),
+    };
+    this.#sources.push(source);
+    this.#inbox.sources.add(source);
+    return ring;
   }
 
   get closed(): boolean {
@@ -173,18 +187,29 @@ export class Pool {
   }
 
   get workers(): number {
-    return this.#started;
+    return this.#crew.started;
+  }
+
+  /** How other threads reach this pool. */
+  get door(): Door {
+    return { home: this.#home, pool: this.#id, address: this.#inbox.address };
+  }
+
+  readonly #home = getIdent();
+
+  *#items(): Generator<Item> {
+    for (const item of this.#table) if (item !== undefined) yield item;
   }
 
   /** Tasks that have not ended, and those of them that run. */
   count(): { pending: number; running: number } {
     let running = 0;
-    for (const { slot } of this.#items.values()) if (isRunning(this.#states[slot])) running++;
-    return { pending: this.#items.size, running };
+    for (const item of this.#items()) if (item.running()) running++;
+    return { pending: this.#pending, running };
   }
 
   /**
-   * Puts a call, or a chunk of calls, into the queue.
+   * Puts a call, or a chunk of calls, into the ring.
    *
    * @throws {RuntimeError} after `shutdown`.
    * @throws {BrokenThreadPool} when a worker has failed.
@@ -200,133 +225,73 @@ export class Pool {
     this.#mustBeOpen();
     const key = depositOf(fn, door);
     const context = copyContext();
-    const entries: Call["entries"] = context.size === 0
-      ? 0
-      : entriesOf(context, door as () => void);
     const future = new Future<unknown>();
-    const root = chunk === 0 ? "args" : "items";
+    sealArgs(args, {
+      root: chunk === 0 ? "args" : "items",
+      door,
+      transfer: terms?.transfer,
+      context: context.size === 0 ? undefined : entriesOf(context, door as () => void),
+    });
     const signal = terms?.signal;
-    const transfer = terms?.transfer;
-    const moves = transfer !== undefined && transfer.length > 0;
-    const parcel = moves
-      ? pack(args, "submit", door, { root, transfer })
-      : args.every(isPrimitive)
-      ? undefined
-      : parcelOf(args, "submit", root, door);
     if (signal?.aborted) {
       conclude(future, { error: signal.reason });
       return future;
     }
     if (mayStop(terms)) this.#becomeKillable();
-    const call = { key, entries, chunk, terms } as const;
-    if (parcel === undefined) this.#send({ ...call, packed: PLAIN, args }, future);
-    else if (!moves) this.#send({ ...call, packed: PARCELED, args: parcel }, future);
-    else this.#send({ ...call, packed: DEPOSITED, args: deposit(parcel, transfer) }, future);
+    this.#recycle();
+    const ring = this.#open();
+    const block = this.#make(ring, key, sealedLength());
+    try {
+      place(ring, ring.payload(block), ring.words[block + B_ROOM], label);
+      this.#send(ring, block, key, chunk, future, terms);
+    } catch (error) {
+      ring.free(block);
+      throw error;
+    }
     return future;
   }
 
-  #send(call: Call, future: Future<unknown>, forward?: (answer: Answer) => void): number {
-    const { key, entries, chunk, packed, args, terms } = call;
-    // First the worker, which may fail to start, then the task: what is in the queue has a worker.
-    this.#staff();
-    const slot = this.#takeSlot();
-    const id = this.#inbox.open((answer) => this.#answered(id, answer));
-    const watch = terms?.timeout === undefined ? 0 : 1;
-    try {
-      this.#tasks.putNowait([id, slot, key, entries, chunk, packed, args, watch]);
-    } catch (error) {
-      this.#inbox.close(id);
-      this.#freeSlots.push(slot);
-      throw error;
-    }
-    const item: Item = {
-      slot,
-      future,
-      submitted: performance.now(),
-      terms,
-      deadline: Infinity,
-      release: undefined,
-      forward,
-      waits: new Set(),
-      deposited: packed === DEPOSITED ? args as number : undefined,
-    };
-    this.#items.set(id, item);
-    if (terms?.signal !== undefined) this.#heed(id, item, terms.signal);
-    bind(future, this.#origin(id, slot));
+  /** A block for arguments of that length, and for results as they were of late. */
+  #make(ring: Ring, key: number, length: number): number {
+    const room = this.#rooms.size === 0 ? 0 : this.#rooms.get(key) ?? 0;
+    const wanted = Math.max(room, length);
+    if (ring.takes(wanted)) return ring.make(wanted);
+    return ring.make(ring.takes(length) ? length : 4);
+  }
+
+  /** Hands a block, in which the arguments lie under `label`, to the workers. */
+  #send(
+    ring: Ring,
+    block: number,
+    key: number,
+    chunk: number,
+    future: Future<unknown>,
+    terms: RunOptions | undefined,
+    forward?: Forward,
+  ): Item {
+    const { words } = ring;
+    words[block + B_FORM] = label.form;
+    words[block + B_COUNT] = label.count;
+    words[block + B_LENGTH] = label.length;
+    words[block + B_HEAD] = label.head;
+    words[block + B_KEY] = key;
+    words[block + B_CHUNK] = chunk;
+    words[block + B_WATCH] = terms?.timeout === undefined ? 0 : 1;
+    // First the worker, which may fail to start, then the task: what is in the ring has a worker.
+    if (this.#pending >= this.#crew.count) this.#start();
+    const index = this.#gaps.pop() ?? this.#table.length;
+    const serial = this.#serial = this.#serial + 1 | 0;
+    const item = new Item(this, ring, block, { index, serial, key }, future, terms, forward);
+    words[block + B_INDEX] = index;
+    words[block + B_SERIAL] = serial;
+    Atomics.store(words, block + B_STATE, QUEUED);
+    ring.publish(block);
+    this.#table[index] = item;
+    this.#pending++;
+    bind(future, item);
+    if (terms?.signal !== undefined) this.#heed(item, terms.signal);
     this.#inbox.expect();
-    return id;
-  }
-
-  /** How other threads reach this pool. */
-  get door(): Door {
-    return {
-      home: this.#home,
-      pool: this.#id,
-      answers: this.#inbox.answers,
-      bell: this.#inbox.bell,
-    };
-  }
-
-  readonly #home = getIdent();
-  readonly #guests = new Map<number, Guest>();
-  /** Calls of guests by thread and number. */
-  readonly #visits = new Map<string, number>();
-
-  /** Another thread submits a call. */
-  #visit(visit: Visit): void {
-    if (visit.guest !== undefined) this.#guests.set(visit.thread, visit.guest);
-    const { answers, bell } = this.#guests.get(visit.thread)!;
-    const forward = (answer: Answer) => {
-      this.#visits.delete(`${visit.thread} ${visit.id}`);
-      answers.putNowait([visit.id, ...answer.slice(1)] as Answer);
-      bell.set();
-    };
-    try {
-      if (this.#broken !== undefined) throw this.#brokenError();
-      if (this.#closed) throw new RuntimeError("Cannot submit: the executor was shut down");
-      const { timeout } = visit;
-      const terms = timeout === undefined ? undefined : { timeout };
-      if (mayStop(terms)) this.#becomeKillable();
-      const id = this.#send({ ...visit, terms }, new Future(), forward);
-      this.#visits.set(`${visit.thread} ${visit.id}`, id);
-    } catch (error) {
-      forward([visit.id, 0, ERROR, encodeError(error)]);
-    }
-  }
-
-  /** A task waits for another of this pool. */
-  #waits({ thread, id, within }: Waits): void {
-    const awaited = this.#visits.get(`${thread} ${id}`);
-    if (awaited === undefined || !this.#items.has(awaited)) return;
-    this.#items.get(within)?.waits.add(awaited);
-    this.#breakDeadlock();
-  }
-
-  /**
-   * Ends the wait of a task for another that will never start: all workers there may be run tasks that wait for tasks of this pool.
-   * The one that would wait for ever goes on with an error.
-   */
-  #breakDeadlock(): void {
-    const running = [...this.#items.values()]
-      .filter(({ slot }) => isRunning(Atomics.load(this.#states, slot)));
-    if (running.length < this.#options.maxWorkers) return;
-    const waiting = running.map(({ waits }) => [...waits].filter((id) => this.#items.has(id)));
-    if (waiting.some((ids) => ids.length === 0)) return;
-    for (const id of waiting.flat()) {
-      const { slot, forward } = this.#items.get(id)!;
-      if (!this.#takeBack(id, slot)) continue;
-      forward?.([
-        id,
-        0,
-        ERROR,
-        encodeError(
-          new RuntimeError(
-            `Deadlock: a call waits for another of its own executor, which cannot start: all ${this.#options.maxWorkers} threads run calls that wait so; give the executor more maxWorkers, or do not wait in the call`,
-          ),
-        ),
-      ]);
-      return;
-    }
+    return item;
   }
 
   #mustBeOpen(): void {
@@ -336,72 +301,111 @@ export class Pool {
         `Cannot submit while a thread imports ${url}: workers import the module of their tasks, so what a script does has to be guarded: if (import.meta.main) { … }`,
       );
     }
+    this.#mustTake();
+  }
+
+  #mustTake(): void {
     if (this.#broken !== undefined) throw this.#brokenError();
     if (this.#closed) throw new RuntimeError("Cannot submit: the executor was shut down");
   }
 
-  #takeSlot(): number {
-    let slot = this.#freeSlots.pop();
-    if (slot === undefined && this.#cancelled.length > 0) {
-      if (Atomics.load(this.#states, this.#cancelled[0]) === FREE) slot = this.#cancelled.shift();
+  /** Mail for the pool. */
+  #read([, kind, content]: Mail): void {
+    switch (kind) {
+      case BROKEN:
+        // What was answered before counts.
+        for (const source of this.#sources) source.drain();
+        return this.#breakDown(decodeErrorSync(content) as Error);
+      case STARTED:
+        return this.#onStart(content);
+      case VISIT:
+        return this.#visitors.visit(content);
+      case WAITS:
+        return this.#visitors.waits(content);
     }
-    if (slot === undefined) {
-      slot = this.#slots++;
-      if (slot * 4 >= this.#stateBuffer.byteLength) {
-        this.#stateBuffer.grow(this.#stateBuffer.byteLength * 2);
-      }
-    }
-    Atomics.store(this.#states, slot, QUEUED);
-    return slot;
   }
 
-  #origin(id: number, slot: number): Origin {
-    return {
-      running: () => isRunning(Atomics.load(this.#states, slot)) && this.#items.has(id),
-      cancel: () => this.#takeBack(id, slot),
-      pump: (limit) => this.#inbox.wait(limit),
-    };
+  /** Another thread submits a call. */
+  #accept({ key, chunk, args, timeout }: Visit, forward: Forward): Item {
+    this.#mustTake();
+    const terms = timeout === undefined ? undefined : { timeout };
+    if (mayStop(terms)) this.#becomeKillable();
+    this.#recycle();
+    const { bytes } = args;
+    const ring = this.#open();
+    const block = ring.make(bytes.length);
+    ring.bytes.set(bytes, ring.payload(block));
+    Object.assign(label, {
+      form: args.form,
+      count: args.count,
+      length: args.length,
+      head: args.head,
+    });
+    try {
+      return this.#send(ring, block, key, chunk, new Future(), terms, forward);
+    } catch (error) {
+      ring.free(block);
+      throw error;
+    }
+  }
+
+  /** Frees the blocks of cancelled tasks that workers have come to. They come to them in order. */
+  #recycle(): void {
+    if (this.#cancelled.length === 0) return;
+    let gone = 0;
+    for (const item of this.#cancelled) {
+      if (item.state !== FREE) break;
+      item.ring.free(item.block);
+      gone++;
+    }
+    if (gone > 0) this.#cancelled = this.#cancelled.slice(gone);
   }
 
   /** Takes a task back that no worker has. */
-  #takeBack(id: number, slot: number): boolean {
-    if (Atomics.compareExchange(this.#states, slot, QUEUED, CANCELLED) !== QUEUED) return false;
-    const item = this.#forget(id);
-    if (item?.deposited !== undefined) discard(item.deposited);
-    this.#cancelled.push(slot);
+  takeBack(item: Item): boolean {
+    if (item.over) return false;
+    const { ring, block } = item;
+    // What lies in the block is the worker's once the state has changed.
+    const deposited = depositIn(ring, ring.payload(block), ring.words[block + B_FORM]);
+    if (!item.change(QUEUED, CANCELLED)) return false;
+    this.#forget(item);
+    if (deposited !== undefined) discard(deposited);
+    this.#cancelled.push(item);
     return true;
+  }
+
+  /** Blocks until something has come. */
+  pump(limit: Limit): boolean {
+    return this.#inbox.wait(limit);
   }
 
   /** Workers that are started from now on can be killed, and no others are left when their tasks are done. */
   #becomeKillable(): void {
-    if (this.#killable) return;
-    this.#killable = true;
-    const tasks = this.#tasks;
-    this.#tasks = new Queue();
-    tasks.shutdown();
-    for (const thread of this.#workers.splice(0)) {
-      if (thread !== undefined) {
-        this.#whenGone(thread, () => this.#replace());
-      }
-    }
+    if (this.#crew.killable) return;
+    this.#crew.killable = true;
+    this.#ring?.shutDown(AT_END);
+    this.#ring = undefined;
+    this.#crew.dismiss(() => this.#replace());
   }
 
   /** Stops the task when the signal is aborted. */
-  #heed(id: number, item: Item, signal: AbortSignal): void {
-    const onAbort = () => this.#stop(id, signal.reason);
+  #heed(item: Item, signal: AbortSignal): void {
+    const onAbort = () => this.#stop(item, signal.reason);
     signal.addEventListener("abort", onAbort);
     item.release = () => signal.removeEventListener("abort", onAbort);
   }
 
   /** The task has started: its time runs. */
-  #onStart(id: number, at: number): void {
-    const item = this.#items.get(id)!;
-    item.deadline = now() + item.terms!.timeout! - (commonNow() - at);
-    const expire = () => this.#stop(id, outOfTime(item.terms!.timeout!));
+  #onStart({ index, serial, at }: Started): void {
+    const item = this.#table[index];
+    if (item === undefined || item.serial !== serial) return;
+    const timeout = item.terms!.timeout!;
+    item.deadline = now() + timeout - (commonNow() - at);
+    const expire = () => this.#stop(item, outOfTime(timeout));
     const tend = () => {
       if (remaining(item.deadline) > 0) return false;
       expire();
-      return !this.#items.has(id);
+      return item.over;
     };
     this.#inbox.tending.add(tend);
     const { release } = item;
@@ -412,64 +416,36 @@ export class Pool {
       this.#inbox.tending.delete(tend);
     };
     timer.stop = timerUntil(item.deadline, expire);
-    if (!this.#items.has(id)) timer.stop();
+    if (item.over) timer.stop();
   }
 
   /** Ends a task for good, unless its result is there. */
-  #stop(id: number, error: unknown): void {
-    const item = this.#items.get(id);
-    if (item === undefined) return;
-    if (this.#takeBack(id, item.slot)) {
+  #stop(item: Item, error: unknown): void {
+    if (item.over) return;
+    if (this.takeBack(item)) {
       this.failed++;
+      item.forward?.(ERROR, encodeError(error));
       conclude(item.future, { error });
       return;
     }
-    const state = Atomics.load(this.#states, item.slot);
-    if (!isRunning(state)) return;
-    if (Atomics.compareExchange(this.#states, item.slot, state, STOPPED) !== state) return;
-    const index = workerOf(state) - KILLABLE;
-    const thread = this.#workers[index]!;
-    this.#workers[index] = undefined;
-    ended(thread.ident!);
-    kill(thread.ident!);
-    this.#whenGone(thread, () => {
-      this.#end(id, { error });
+    const { state } = item;
+    if (!isRunning(state) || !item.change(state, STOPPED)) return;
+    this.#crew.kill(workerOf(state), () => {
+      this.#end(item, { error });
       this.#replace();
     });
-  }
-
-  /** Calls `fn` when the thread has ended, at once if it has. */
-  #whenGone(thread: Thread, fn: () => void): void {
-    if (!thread.isAlive()) return fn();
-    this.#leaving.add(thread);
-    const { tending } = this.#inbox;
-    const left = () => {
-      tending.delete(tend);
-      if (this.#leaving.delete(thread)) fn();
-    };
-    // The event loop looks, and so does this thread while it is blocked.
-    const tend = () => {
-      if (thread.isAlive()) return false;
-      left();
-      return true;
-    };
-    tending.add(tend);
-    void thread.join().then(left);
   }
 
   /** A worker has died on its own. */
   died({ ident, memory, message }: Death): void {
     // What it had answered counts.
     this.#inbox.drain();
-    const index = this.#workers.findIndex((thread) => thread?.ident === ident);
-    if (index === -1) return;
-    this.#workers[index] = undefined;
-    const state = runningIn(KILLABLE + index);
-    const found = [...this.#items].find(([, { slot }]) =>
-      Atomics.load(this.#states, slot) === state
-    );
-    if (found === undefined || !memory) return this.#breakDown(new Error(message));
-    this.#end(found[0], {
+    const number = this.#crew.bury(ident);
+    if (number === undefined) return;
+    const state = runningIn(number);
+    const item = [...this.#items()].find((item) => item.state === state);
+    if (item === undefined || !memory) return this.#breakDown(new Error(message));
+    this.#end(item, {
       error: new MemoryError(
         `The call needed more memory than the ${this.#options.memoryLimit} MiB that the executor's memoryLimit allows`,
       ),
@@ -480,105 +456,105 @@ export class Pool {
   /** A worker is gone: another takes its place if there are tasks that none has. */
   #replace(): void {
     if (this.#broken !== undefined) return;
-    let queued = 0;
-    for (const { slot } of this.#items.values()) {
-      if (Atomics.load(this.#states, slot) === QUEUED) queued++;
+    for (const { state } of this.#items()) if (state === QUEUED) return this.#start();
+  }
+
+  /** Handles the answers that are there. */
+  #drain(ring: Ring): void {
+    ring.takeAnswers();
+    for (let block = ring.nextAnswer(); block !== 0; block = ring.nextAnswer()) {
+      this.#answered(ring, block);
     }
-    if (queued > 0) this.#start();
+  }
+
+  #answered(ring: Ring, block: number): void {
+    const { words } = ring;
+    const item = this.#table[words[block + B_INDEX]];
+    if (item === undefined || item.block !== block || item.ring !== ring) return ring.free(block);
+    const ran = ring.doubles[(block + B_RAN) >> 1];
+    this.#inbox.learn(ran);
+    this.runTime.add(ran);
+    this.waitTime.add(performance.now() - item.submitted - ran);
+    label.form = words[block + B_FORM];
+    label.count = words[block + B_COUNT];
+    label.length = words[block + B_LENGTH];
+    label.head = words[block + B_HEAD];
+    if (sizeOf(label) < label.length) this.#widen(item.key, label.length);
+    const failed = (label.form & FAILED) !== 0;
+    const start = ring.payload(block);
+    if (item.forward !== undefined) {
+      const letter = letterOf(ring, start, label);
+      item.forward(RESULT, letter);
+      return this.#end(item, failed ? { error: undefined } : { value: undefined }, true);
+    }
+    const { list, bundle } = open(ring, start, label);
+    if (list !== undefined) return this.#end(item, { value: resultIn(list, label) });
+    const arrived: Arrived = failed ? { error: bundle as EncodedError } : { parcel: bundle };
+    const ended = receivedSoon(arrived);
+    if (ended !== undefined) return this.#end(item, ended);
+    this.#inbox.decoding.set(item, () => this.#end(item, receivedNow(arrived)));
+    void received(arrived).then((ended) => this.#end(item, ended));
+  }
+
+  /** The results of a function were longer than there was room for. */
+  #widen(key: number, length: number): void {
+    if (length <= MOST_ROOM) this.#rooms.set(key, Math.max(length, this.#rooms.get(key) ?? 0));
   }
 
   /** The task has ended, one way or another. */
-  #forget(id: number): Item | undefined {
-    const item = this.#items.get(id);
-    if (item === undefined) return undefined;
-    this.#items.delete(id);
+  #forget(item: Item): void {
+    item.over = true;
+    this.#table[item.index] = undefined;
+    this.#gaps.push(item.index);
+    this.#pending--;
     item.release?.();
-    this.#inbox.close(id);
     this.#inbox.settled();
-    return item;
-  }
-
-  #answered(id: number, answer: Answer): void {
-    const item = this.#items.get(id)!;
-    const [, ran, kind, content] = answer;
-    if (kind === STARTED) return this.#onStart(id, ran);
-    this.runTime.add(ran);
-    this.waitTime.add(performance.now() - item.submitted - ran);
-    if (item.forward !== undefined) {
-      item.forward(answer);
-      return this.#end(id, kind === ERROR ? { error: undefined } : { value: undefined }, true);
-    }
-    if (kind === VALUE) return this.#end(id, { value: content });
-    const arrived = (kind === ERROR ? { error: content } : { parcel: content }) as Arrived;
-    const ended = receivedSoon(arrived);
-    if (ended !== undefined) return this.#end(id, ended);
-    const { decoding } = this.#inbox;
-    decoding.set(id, () => this.#end(id, receivedNow(arrived)));
-    void received(arrived).then((ended) => this.#end(id, ended));
   }
 
   /** The first to call this for a task decides. */
-  #end(id: number, ended: Ended, told = false): void {
-    this.#inbox.decoding.delete(id);
-    const item = this.#forget(id);
-    if (item === undefined) return;
-    this.#freeSlots.push(item.slot);
+  #end(item: Item, ended: Ended, told = false): void {
+    this.#inbox.decoding.delete(item);
+    if (item.over) return;
+    this.#forget(item);
+    item.ring.free(item.block);
     if ("error" in ended) this.failed++;
     else this.done++;
-    if (!told && "error" in ended) item.forward?.([id, 0, ERROR, encodeError(ended.error)]);
+    if (!told && "error" in ended) item.forward?.(ERROR, encodeError(ended.error));
     conclude(item.future, ended);
   }
 
-  /** Starts a worker if all are busy, as far as this thread knows, and there may be more. */
-  #staff(): void {
-    if (this.#items.size >= this.#count()) this.#start();
-  }
-
-  /** Workers that are there, those that leave included. */
-  #count(): number {
-    let count = this.#leaving.size;
-    for (const thread of this.#workers) if (thread !== undefined) count++;
-    return count;
-  }
-
-  /** Starts a worker, if there may be one more. */
   #start(): void {
-    const { maxWorkers, prefix, initializer, initargs, memoryLimit } = this.#options;
-    if (this.#count() >= maxWorkers) return;
-    const free = this.#workers.indexOf(undefined);
-    const index = free === -1 ? this.#workers.length : free;
-    const thread = new Thread({
-      target: work,
-      args: [{
-        pool: this.#id,
-        home: this.#home,
-        tasks: this.#tasks,
-        answers: this.#inbox.answers,
-        bell: this.#inbox.bell,
-        states: this.#stateBuffer,
-        initializer: initializer as ((...args: unknown[]) => unknown) | undefined,
-        initargs,
-        number: this.#killable ? KILLABLE + index : index,
-        capped: memoryLimit !== undefined,
-      }],
-      name: `${prefix}_${index}`,
-      daemon: true,
-    });
-    if (this.#killable) {
-      const owner = here().agent;
-      killably({ memoryLimit, owner, handler: DEATHS }, () => thread.start());
-      watchForDeath(thread.ident!, this);
-    } else thread.start();
-    this.#started++;
-    this.#workers[index] = thread;
+    this.#crew.start((number) => this.#post(number), this);
+  }
+
+  #post(number: number): Post {
+    const { initializer, initargs, memoryLimit } = this.#options;
+    return {
+      pool: this.#id,
+      home: this.#home,
+      ring: this.#open().ends,
+      address: this.#inbox.address,
+      initializer: initializer as ((...args: unknown[]) => unknown) | undefined,
+      initargs,
+      number,
+      capped: memoryLimit !== undefined,
+    };
   }
 
   #breakDown(why: Error): void {
     this.#broken ??= why;
-    this.#tasks.shutdown({ immediate: true });
-    for (const id of [...this.#items.keys()]) {
-      this.#end(id, { error: this.#brokenError() });
-    }
+    this.#ring?.shutDown(AT_ONCE);
+    for (const item of [...this.#items()]) this.#abandon(item);
+  }
+
+  /** Ends a task that a worker may still have, or may still answer. */
+  #abandon(item: Item): void {
+    const error = this.#brokenError();
+    this.#inbox.decoding.delete(item);
+    this.#forget(item);
+    this.failed++;
+    item.forward?.(ERROR, encodeError(error));
+    conclude(item.future, { error });
   }
 
   #brokenError(): BrokenThreadPool {
@@ -588,41 +564,31 @@ export class Pool {
     );
   }
 
-  /** Takes no more tasks; the workers end when the queue is empty. */
+  /** Takes no more tasks; the workers end when the ring is empty. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#tasks.shutdown();
+    this.#ring?.shutDown(AT_END);
   }
 
   /** Takes back every task that no worker has. */
   cancelAll(): void {
-    for (const { future } of [...this.#items.values()]) future.cancel();
-  }
-
-  #anyWorker(): Thread | undefined {
-    return this.#workers.find((thread) => thread !== undefined) ?? [...this.#leaving][0];
+    for (const { future, forward } of [...this.#items()]) {
+      if (!future.cancel()) continue;
+      forward?.(ERROR, encodeError(new CancelledError("The call was cancelled before it started")));
+    }
   }
 
   /** Waits until all workers have ended, and all futures are done. */
   async join(): Promise<void> {
-    for (let thread = this.#anyWorker(); thread !== undefined; thread = this.#anyWorker()) {
-      await thread.join();
-      if (this.#leaving.has(thread)) {
-        // What is done when it has gone comes first.
-        await Promise.resolve();
-        continue;
-      }
-      const number = this.#workers.indexOf(thread);
-      if (number !== -1) this.#workers[number] = undefined;
-      ended(thread.ident!);
-    }
+    await this.#crew.join();
     // What they have answered is there, but perhaps nobody has looked yet.
     this.#inbox.drain();
-    for (const { future } of [...this.#items.values()]) {
+    for (const { future } of [...this.#items()]) {
       await new Promise<void>((resolve) => whenDone(future, resolve));
     }
     this.#inbox.close(this.#id);
+    for (const source of this.#sources) this.#inbox.sources.delete(source);
   }
 }
 

@@ -23,11 +23,5 @@ export function depositOf(fn: AnyFunction, door: AnyFunction): number {
   return key;
 }
 
-/** Whether a value travels as it is. */
-export function isPrimitive(value: unknown): boolean {
-  return value === null || typeof value !== "object" && typeof value !== "function" &&
-      typeof value !== "symbol";
-}
-
 /** The task that this thread runs for a pool, and whose pool it is; zeros where it runs none. */
 export const current: { task: number; pool: number; home: number } = { task: 0, pool: 0, home: 0 };

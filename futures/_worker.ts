@@ -1,5 +1,5 @@
 /**
- * What a thread of a pool runs: takes tasks from the pool's queue and answers in the submitter's, until the queue is shut down.
+ * What a thread of a pool runs: takes tasks from the pool's ring and answers there, until the ring is shut down.
  *
  * @module
  */
@@ -7,8 +7,9 @@ import {
   atLeave,
   type EncodedError,
   encodeError,
+  enterSection,
   importingModules,
-  type Parcel,
+  leaveSection,
   resolve,
   task,
   unpack,
@@ -17,27 +18,49 @@ import {
 import { Context } from "../contextvars/mod.ts";
 import { runInContext } from "../contextvars/context.ts";
 import { contextFrom } from "../threading/_context.ts";
-import { currentThread, type Event } from "../threading/mod.ts";
-import { Empty, type Queue, ShutDown } from "../queue/mod.ts";
+import { currentThread } from "../threading/mod.ts";
+import { ringFor } from "./_inbox.ts";
 import {
-  type Answer,
+  type Bundle,
+  CHUNKED,
+  FAILED,
+  type Label,
+  open,
+  type Opened,
+  place,
+  sealBundle,
+  sealResult,
+  sealResults,
+} from "./_payload.ts";
+import {
+  type Address,
   BROKEN,
+  type ChunkResult,
   commonNow,
-  DEPOSITED,
-  ERROR,
   FINISHED,
   FREE,
   type FunctionDeposit,
-  PARCEL,
-  parcelOf,
-  PLAIN,
   QUEUED,
   runningIn,
+  send,
   STARTED,
-  type Task,
-  VALUE,
 } from "./_protocol.ts";
-
+import {
+  B_CHUNK,
+  B_COUNT,
+  B_FORM,
+  B_HEAD,
+  B_INDEX,
+  B_KEY,
+  B_LENGTH,
+  B_RAN,
+  B_ROOM,
+  B_SERIAL,
+  B_STATE,
+  B_WATCH,
+  type RingEnds,
+  WorkerSide,
+} from "./_ring.ts";
 import { current } from "./_sending.ts";
 
 type AnyFunction = (...args: unknown[]) => unknown;
@@ -47,10 +70,8 @@ export interface Post {
   readonly pool: number;
   /** The identifier of the thread that has the pool. */
   readonly home: number;
-  readonly tasks: Queue<Task>;
-  readonly answers: Queue<Answer>;
-  readonly bell: Event;
-  readonly states: SharedArrayBuffer;
+  readonly ring: RingEnds;
+  readonly address: Address;
   readonly initializer: AnyFunction | undefined;
   readonly initargs: unknown[];
   /** The worker's, in the pool. */
@@ -67,18 +88,15 @@ interface Loaded {
 
 const functions = new Map<number, Loaded>();
 
+/** Milliseconds after which the worker's own event loop has a turn, though there are tasks. */
+const TURN = 10;
+
 /** Runs a worker of a pool. */
 export async function work(post: Post): Promise<void> {
   current.pool = post.pool;
   current.home = post.home;
-  const { pool, tasks, answers, bell, initializer, initargs, capped } = post;
-  const mine = runningIn(post.number);
-  const states = new Int32Array(post.states);
-  const reply = (answer: Answer) => {
-    answers.putNowait(answer);
-    bell.set();
-  };
-  const broken = (error: unknown) => reply([pool, 0, BROKEN, told(error)]);
+  const { pool, address, initializer, initargs } = post;
+  const broken = (error: unknown) => send(address, [pool, BROKEN, told(error)]);
   const stay = atLeave(() => broken(new Error("A worker thread ended while its pool was in use")));
   try {
     await initializer?.(...initargs);
@@ -86,50 +104,154 @@ export async function work(post: Post): Promise<void> {
     broken(error);
     return stay();
   }
-  for (;;) {
-    const next = soon(tasks) ?? await later(tasks);
-    if (next === undefined) break;
-    const [id, slot, key, context, chunk, packed, given, watch] = next;
-    // Whoever changes the word first decides: the submitter may have taken the task back.
-    if (Atomics.compareExchange(states, slot, QUEUED, mine) !== QUEUED) {
-      Atomics.store(states, slot, FREE);
-      continue;
-    }
-    current.task = id;
-    if (watch === 1) reply([id, commonNow(), STARTED, undefined]);
-    const begun = performance.now();
-    let answer: Answer;
-    try {
-      const { fn, url } = functions.get(key) ?? await load(key);
-      const args = (packed === PLAIN ? given : await importingModules(url, () =>
-        unpack(
-          (packed === DEPOSITED ? withdraw(given as number) : given) as Parcel,
-        ))) as unknown[];
-      const where = context === 0 ? new Context() : await contextFrom(context);
-      const call = () =>
-        runInContext(
-          where,
-          chunk === 0 ? fn : runChunk,
-          ...(chunk === 0 ? args : [fn, args, chunk]),
-        );
-      const value = capped ? await fromTheLoop(call) : call();
-      const result = isThenable(value) ? await value : value;
-      const parcel = parcelOf(result, "return", "result", work);
-      const ran = performance.now() - begun;
-      answer = parcel === undefined ? [id, ran, VALUE, result] : [id, ran, PARCEL, parcel];
-    } catch (error) {
-      answer = [id, performance.now() - begun, ERROR, told(error)];
-    }
-    // Whoever changes the word first decides: the submitter may have stopped the task, and is about to end this worker.
-    if (Atomics.compareExchange(states, slot, mine, FINISHED) !== mine) await new Promise(() => {});
-    try {
-      reply(answer);
-    } catch (error) {
-      // The result cannot travel after all: that is how this one task ends.
-      reply([id, performance.now() - begun, ERROR, told(error)]);
+  await new Runner(post).run();
+  stay();
+}
+
+/** A worker, while it works. */
+class Runner {
+  readonly #post: Post;
+  readonly #ring: WorkerSide;
+  /** The state of a task that it runs. */
+  readonly #mine: number;
+  readonly #asleep: Int32Array;
+  readonly #label: Label = { form: 0, count: 0, length: 0, head: 0 };
+  #begun = 0;
+
+  constructor(post: Post) {
+    this.#post = post;
+    this.#mine = runningIn(post.number);
+    this.#ring = new WorkerSide(post.ring, post.number + 1);
+    this.#asleep = new Int32Array(post.address.words);
+  }
+
+  /** Runs tasks until there are no more, and will be none. */
+  async run(): Promise<void> {
+    const ring = this.#ring;
+    let turned = performance.now();
+    for (;;) {
+      let block = ring.takeSoon();
+      if (block === 0) {
+        block = await ring.take();
+        if (block === 0) return;
+        turned = performance.now();
+      }
+      // Whoever changes the word first decides: the submitter may have taken the task back.
+      if (Atomics.compareExchange(ring.words, block + B_STATE, QUEUED, this.#mine) !== QUEUED) {
+        Atomics.store(ring.words, block + B_STATE, FREE);
+        continue;
+      }
+      let flags: number;
+      try {
+        const value = this.#start(block);
+        flags = this.#seal(isThenable(value) ? await value : value);
+      } catch (error) {
+        sealBundle(told(error));
+        flags = FAILED;
+      }
+      // The submitter has stopped the task, and is about to end this worker.
+      if (!this.#finish(block, flags)) await new Promise(() => {});
+      if (this.#begun - turned > TURN) {
+        await new Promise((resolve) => setImmediate(resolve));
+        turned = performance.now();
+      }
     }
   }
-  stay();
+
+  /** Begins a task, and gives its value or a promise of it. */
+  #start(block: number): unknown {
+    const { words } = this.#ring;
+    current.task = words[block + B_SERIAL];
+    if (words[block + B_WATCH] === 1) this.#tellStart(block);
+    this.#begun = performance.now();
+    const loaded = functions.get(words[block + B_KEY]);
+    if (loaded === undefined || this.#post.capped) return this.#startSlowly(block);
+    const opened = this.#open(block);
+    const chunk = words[block + B_CHUNK];
+    return opened.list !== undefined
+      ? run(new Context(), loaded.fn, opened.list, chunk)
+      : this.#startWith(loaded, opened.bundle, chunk);
+  }
+
+  #tellStart(block: number): void {
+    const { words } = this.#ring;
+    const [index, serial] = [words[block + B_INDEX], words[block + B_SERIAL]];
+    send(this.#post.address, [this.#post.pool, STARTED, { index, serial, at: commonNow() }]);
+  }
+
+  #open(block: number): Opened {
+    const { words } = this.#ring;
+    const label = this.#label;
+    label.form = words[block + B_FORM];
+    label.count = words[block + B_COUNT];
+    label.length = words[block + B_LENGTH];
+    label.head = words[block + B_HEAD];
+    return open(this.#ring, this.#ring.payload(block), label);
+  }
+
+  async #startSlowly(block: number): Promise<unknown> {
+    const { words } = this.#ring;
+    const key = words[block + B_KEY];
+    const chunk = words[block + B_CHUNK];
+    const loaded = functions.get(key) ?? await load(key);
+    const { list, bundle } = this.#open(block);
+    const value = list === undefined
+      ? this.#startWith(loaded, bundle, chunk)
+      : this.#post.capped
+      ? fromTheLoop(() => run(new Context(), loaded.fn, list, chunk))
+      : run(new Context(), loaded.fn, list, chunk);
+    return await value;
+  }
+
+  async #startWith({ fn, url }: Loaded, bundle: Bundle, chunk: number): Promise<unknown> {
+    const args = await importingModules(url, () => unpack(bundle)) as unknown[];
+    const where = bundle.context === undefined ? new Context() : await contextFrom(bundle.context);
+    const call = () => run(where, fn, args, chunk);
+    return await (this.#post.capped ? fromTheLoop(call) : call());
+  }
+
+  /** Seals a value, and gives the flags of its form. */
+  #seal(value: unknown): number {
+    if (!(value instanceof Chunk)) {
+      sealResult(value, work);
+      return 0;
+    }
+    const { values, error } = value;
+    if (error === undefined && sealResults(values)) return CHUNKED;
+    sealResult(error === undefined ? { values } : { values, error }, work);
+    return 0;
+  }
+
+  /** Answers with what was sealed last; `false` when the task was stopped. */
+  #finish(block: number, flags: number): boolean {
+    const ring = this.#ring;
+    const { words } = ring;
+    const label = this.#label;
+    const ran = performance.now() - this.#begun;
+    if (
+      Atomics.compareExchange(words, block + B_STATE, this.#mine, FINISHED) !== this.#mine
+    ) return false;
+    const start = ring.payload(block);
+    const room = words[block + B_ROOM];
+    try {
+      place(ring, start, room, label);
+    } catch (error) {
+      // The result cannot travel after all: that is how this one task ends.
+      sealBundle(told(error));
+      place(ring, start, room, label);
+      flags = FAILED;
+    }
+    words[block + B_FORM] = label.form | flags;
+    words[block + B_COUNT] = label.count;
+    words[block + B_LENGTH] = label.length;
+    words[block + B_HEAD] = label.head;
+    ring.doubles[(block + B_RAN) >> 1] = ran;
+    enterSection();
+    ring.answer(block);
+    ringFor(this.#asleep, this.#post.address.bell);
+    leaveSection();
+    return true;
+  }
 }
 
 task(import.meta, work);
@@ -159,31 +281,6 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
     typeof (value as { then?: unknown }).then === "function";
 }
 
-/** A task that is there now, or comes within a moment: to sleep and be woken costs more than a look around. */
-function soon(tasks: Queue<Task>): Task | undefined {
-  for (let look = 0; look < 200; look++) {
-    if (tasks.empty()) {
-      for (let i = 0; i < 8; i++) Atomics.pause();
-      continue;
-    }
-    try {
-      return tasks.getNowait();
-    } catch (error) {
-      if (error instanceof ShutDown) return undefined;
-      if (!(error instanceof Empty)) throw error;
-    }
-  }
-}
-
-async function later(tasks: Queue<Task>): Promise<Task | undefined> {
-  try {
-    return await tasks.get();
-  } catch (error) {
-    if (error instanceof ShutDown) return undefined;
-    throw error;
-  }
-}
-
 async function load(key: number): Promise<Loaded> {
   const reference = withdraw(key, true) as FunctionDeposit;
   const url = reference.how === "search" ? reference.modules[0] : reference.module;
@@ -193,17 +290,57 @@ async function load(key: number): Promise<Loaded> {
   return loaded;
 }
 
+function run(where: Context, fn: AnyFunction, args: unknown[], chunk: number): unknown {
+  return chunk === 0
+    ? runInContext(where, fn, ...args)
+    : runInContext(where, runChunk, fn, args, chunk, new Chunk(), 0);
+}
+
+/** The results of a chunk, and the error that ended it. */
+class Chunk implements ChunkResult {
+  readonly values: unknown[] = [];
+  error: EncodedError | undefined;
+}
+
 /** Runs a chunk of `map`: a call after the other, up to the first that fails. `arity` of the arguments belong to each. */
-async function runChunk(...given: unknown[]): Promise<unknown> {
-  const [fn, args, arity] = given as [AnyFunction, unknown[], number];
-  const values: unknown[] = [];
-  for (let i = 0; i < args.length; i += arity) {
-    try {
+function runChunk(
+  fn: AnyFunction,
+  args: unknown[],
+  arity: number,
+  chunk: Chunk,
+  from: number,
+): Chunk | Promise<Chunk> {
+  const { values } = chunk;
+  try {
+    for (let i = from; i < args.length; i += arity) {
+      const value = arity === 1 ? fn(args[i]) : fn(...args.slice(i, i + arity));
+      if (isThenable(value)) return awaitChunk(value, fn, args, arity, chunk, i + arity);
+      values.push(value);
+    }
+  } catch (error) {
+    chunk.error = told(error);
+  }
+  return chunk;
+}
+
+/** The same from the first call on that gives a promise. */
+async function awaitChunk(
+  pending: PromiseLike<unknown>,
+  fn: AnyFunction,
+  args: unknown[],
+  arity: number,
+  chunk: Chunk,
+  from: number,
+): Promise<Chunk> {
+  const { values } = chunk;
+  try {
+    values.push(await pending);
+    for (let i = from; i < args.length; i += arity) {
       const value = arity === 1 ? fn(args[i]) : fn(...args.slice(i, i + arity));
       values.push(isThenable(value) ? await value : value);
-    } catch (error) {
-      return { values, error: told(error) };
     }
+  } catch (error) {
+    chunk.error = told(error);
   }
-  return { values };
+  return chunk;
 }

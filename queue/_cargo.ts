@@ -168,7 +168,7 @@ function stowParcel(parcel: Parcel): Cargo {
 }
 
 /** Whether there is something in `value` that the engine's serialization would copy or lose. */
-function hasHandles(value: unknown, seen: Set<object> = new Set()): boolean {
+export function hasHandles(value: unknown, seen: Set<object> = new Set()): boolean {
   if (typeof value !== "object" || value === null || seen.has(value)) return false;
   seen.add(value);
   if (ArrayBuffer.isView(value)) return !(value.buffer instanceof ArrayBuffer);

@@ -49,6 +49,11 @@ const BACK_DOORS: Record<string, { by: string[]; because: string }> = {
   },
   "multiprocessing/_crew.ts": { by: ["futures"], because: "one engine for both kinds of pools" },
   "multiprocessing/_crew_processes.ts": { by: ["futures"], because: "the same" },
+  "queue/_compact.ts": {
+    by: ["futures"],
+    because: "one form of small plain data in memory that threads share",
+  },
+  "queue/_cargo.ts": { by: ["futures"], because: "the same question: what has handles in it" },
   "queue/_heap.ts": { by: ["sched"], because: "one heap serves both" },
   "threading/_core/clock.ts": { by: ["subprocess"], because: "time-outs without the engine" },
   "threading/_core/leaks.ts": {
