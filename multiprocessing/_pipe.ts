@@ -26,7 +26,6 @@ import {
   type Address,
   address,
   cameHome,
-  discardHandle,
   type Handle,
   HomeGoneError,
   type Offer,
@@ -35,7 +34,7 @@ import {
   type Remote,
   type Service,
 } from "./_tree.ts";
-import { discardEncoded, type Limit } from "../threading/_core/mod.ts";
+import type { Limit } from "../threading/_core/mod.ts";
 
 /** An end on its way. */
 interface Sent {
@@ -206,6 +205,8 @@ function mapped(remote: Remote, places: Places, counted: boolean): Channel {
   const map = (place: PlaceHandle | undefined) =>
     place === undefined ? undefined : Way.revive(place, tellHome);
   const ways = new Ways(map(places.reads), map(places.writes));
+  if (ways.reads !== undefined) ways.reads.sibling = ways.writes;
+  if (ways.writes !== undefined) ways.writes.sibling = ways.reads;
   if (!counted) ways.hold();
   return new MappedChannel(ways, {
     let: () => {
@@ -259,7 +260,6 @@ class ServedChannel implements Channel {
       await this.#remote.call("send", [message]);
     } catch (error) {
       this.#failure = () => broken(error);
-      discardEncoded(message);
       throw broken(error);
     } finally {
       this.#underWay--;
@@ -312,11 +312,6 @@ class ServedChannel implements Channel {
   reduce(): Sent {
     return { handle: this.#remote.handle(), places: this.#places, counted: false };
   }
-}
-
-/** What an end was to be made from elsewhere will not arrive. */
-export function discardPipe(parts: unknown): void {
-  discardHandle((parts as Sent).handle);
 }
 
 /** What an end is made from elsewhere. */

@@ -47,7 +47,7 @@ import { Guard, NONE, type Wish } from "./_ring_guard.ts";
 import { reduceSeat } from "./_sync_seat.ts";
 import { ALL } from "./_sync_steps.ts";
 import { isAwaited, isWaiting, runAsync, runSync } from "./_sync_waiting.ts";
-import { discardEncoded, FOREVER, hasObjects, type Limit, now } from "../threading/_core/mod.ts";
+import { FOREVER, type Limit, now } from "../threading/_core/mod.ts";
 import { hasPlatform, resizes } from "../threading/_core/platform/mod.ts";
 
 const LOCK = 1;
@@ -97,6 +97,8 @@ export class Way {
   #believed = 0;
   /** Whether anybody elsewhere can do what is waited for here. */
   travelled = false;
+  /** The other direction of the same pipe, where it came from its home. */
+  sibling: Way | undefined;
 
   private constructor(bed: Bed | undefined, handle?: PlaceHandle, tellHome?: () => void) {
     this.#bed = bed;
@@ -232,17 +234,12 @@ export class Way {
   /** Nobody can receive any more: what was not is gone. */
   breakOff(): void {
     Atomics.store(this.#words, BROKEN, 1);
-    const unread: Uint8Array[] = [];
     this.#guard?.take();
     try {
-      while (this.#ring.size > 0) {
-        const message = this.#ring.pop()!;
-        if (hasObjects(message)) unread.push(message.slice());
-      }
+      this.#ring.clear();
     } finally {
       this.#guard?.give();
     }
-    for (const message of unread) discardEncoded(message);
     this.#guard?.tell(SENDERS, ROOM, ALL);
     this.#changed();
   }
@@ -376,11 +373,15 @@ export class Way {
 
   /** Has the home ended, the pipe has ended for everybody. */
   #lookAfterHome(): void {
-    const guard = this.#guard!;
-    if (this.#isHome || !guard.seat.ground.isGone(this.#words[HOME])) return;
+    if (this.#isHome || !this.#guard!.seat.ground.isGone(this.#words[HOME])) return;
+    this.#endAll();
+    if (this.sibling !== undefined) this.sibling.#endAll();
+  }
+
+  #endAll(): void {
     for (const flag of [ENDED, BROKEN]) Atomics.store(this.#words, flag, 1);
-    guard.tell(GETTERS, ITEMS, ALL);
-    guard.tell(SENDERS, ROOM, ALL);
+    this.#guard!.tell(GETTERS, ITEMS, ALL);
+    this.#guard!.tell(SENDERS, ROOM, ALL);
   }
 }
 

@@ -183,12 +183,21 @@ export class Ring {
     return item;
   }
 
-  /** Drops all items, which were not taken out. Under the lock. */
-  clear(): void {
+  /** Drops all items, and gives them; they do not count as taken out. Under the lock. */
+  clear(): Uint8Array[] {
     const now = this.#now();
     const next = this.#begin(now);
+    const ring = this.#memory.reach(next[AT], next[PAGES]);
+    const items: Uint8Array[] = [];
+    let at = next[HEAD];
+    while (items.length < next[COUNT]) {
+      const item = read(ring, at * UNIT, true);
+      items.push(item);
+      at = (at + unitsOf(item.length)) % (next[PAGES] * UNITS_PER_PAGE);
+    }
     next[USED] = next[COUNT] = 0;
     this.#leave(now, next);
+    return items;
   }
 
   /** The end of an operation that takes something out. */

@@ -130,6 +130,54 @@ Deno.test("Ring: one item larger than twice the ring, fits", () => {
   assertEquals(drained(ring), [item(10, 1), item(1_000_000, 2)]);
 });
 
+Deno.test("Ring: cleared, gives its items and its memory, and has not taken them out", () => {
+  for (const lengths of [[], [1, 2000, 0], [100, 300_000, 7], [9_000_000, 5]]) {
+    const { ring, pages } = made();
+    for (let n = 0; n < 20; n++) ring.push(item(3000, n));
+    for (let n = 0; n < 20; n++) ring.pop();
+    const taken = ring.taken;
+    for (const [seed, length] of lengths.entries()) ring.push(item(length, seed));
+    const mark = ring.mark;
+    assertEquals(ring.clear(), lengths.map((length, seed) => item(length, seed)));
+    assertEquals([ring.size, ring.taken], [0, taken]);
+    assert(pages.bytes.length < 9_000_000);
+    assertEquals(ring.mark === mark, lengths.length === 0);
+    ring.push(item(10, 1));
+    assertEquals(drained(ring), [item(10, 1)]);
+  }
+});
+
+Deno.test("Ring: what was put in up to a mark, is taken out when the count comes there", () => {
+  const { ring } = made();
+  const marks: number[] = [];
+  for (let n = 0; n < 200; n++) {
+    ring.push(item(n * 97, n));
+    marks.push(ring.mark);
+  }
+  for (const mark of marks) {
+    assert(mark - ring.taken > 0);
+    ring.pop();
+    assertEquals(ring.taken, mark);
+  }
+  ring.push(item(10, 1));
+  ring.push(ring.pop()!.slice(), true);
+  const { mark } = ring;
+  ring.pop();
+  assertEquals(ring.taken, mark);
+});
+
+Deno.test("Ring: an item in memory of its own, stays as it was", () => {
+  const { ring } = made();
+  for (const length of [0, 10, 5000, 100_000]) {
+    ring.push(item(length, 1));
+    ring.push(item(length, 2));
+    const own = ring.pop(true)!;
+    ring.pop();
+    assertEquals(own, item(length, 1));
+    assertEquals(own.buffer.byteLength, length);
+  }
+});
+
 Deno.test("Ring: without room for an item, refuses it and goes on", () => {
   const { ring, pages } = made();
   ring.push(item(100, 1));
