@@ -26,6 +26,7 @@ import {
   type Address,
   address,
   cameHome,
+  discardHandle,
   type Handle,
   HomeGoneError,
   type Offer,
@@ -34,7 +35,7 @@ import {
   type Remote,
   type Service,
 } from "./_tree.ts";
-import type { Limit } from "../threading/_core/mod.ts";
+import { discardEncoded, type Limit } from "../threading/_core/mod.ts";
 
 /** An end on its way. */
 interface Sent {
@@ -260,6 +261,7 @@ class ServedChannel implements Channel {
       await this.#remote.call("send", [message]);
     } catch (error) {
       this.#failure = () => broken(error);
+      discardEncoded(message);
       throw broken(error);
     } finally {
       this.#underWay--;
@@ -312,6 +314,11 @@ class ServedChannel implements Channel {
   reduce(): Sent {
     return { handle: this.#remote.handle(), places: this.#places, counted: false };
   }
+}
+
+/** What an end was to be made from elsewhere will not arrive. */
+export function discardPipe(parts: unknown): void {
+  discardHandle((parts as Sent).handle);
 }
 
 /** What an end is made from elsewhere. */

@@ -47,7 +47,7 @@ import { Guard, NONE, type Wish } from "./_ring_guard.ts";
 import { reduceSeat } from "./_sync_seat.ts";
 import { ALL } from "./_sync_steps.ts";
 import { isAwaited, isWaiting, runAsync, runSync } from "./_sync_waiting.ts";
-import { FOREVER, type Limit, now } from "../threading/_core/mod.ts";
+import { discardEncoded, FOREVER, hasObjects, type Limit, now } from "../threading/_core/mod.ts";
 import { hasPlatform, resizes } from "../threading/_core/platform/mod.ts";
 
 const LOCK = 1;
@@ -234,12 +234,16 @@ export class Way {
   /** Nobody can receive any more: what was not is gone. */
   breakOff(): void {
     Atomics.store(this.#words, BROKEN, 1);
+    const unread: Uint8Array[] = [];
     this.#guard?.take();
     try {
-      this.#ring.clear();
+      this.#ring.clear((message) => {
+        if (hasObjects(message)) unread.push(message.slice());
+      });
     } finally {
       this.#guard?.give();
     }
+    for (const message of unread) discardEncoded(message);
     this.#guard?.tell(SENDERS, ROOM, ALL);
     this.#changed();
   }
