@@ -18,6 +18,7 @@
  *
  * @module
  */
+import { ended } from "../threading/_core/life.ts";
 import { type Platform, platform } from "../threading/_core/platform/mod.ts";
 
 /** Words of an arena, from the first on: */
@@ -115,6 +116,8 @@ export class Arena {
   }
 
   #claim(): number {
+    // A thread's worker may become another thread.
+    ended.add(forsakeIdentities);
     const id = this.system.threadId();
     const start = this.system.startOf(id) ?? 0;
     const identity = Atomics.add(this.words, ARENA.IDENTITIES, 1) + 1;
