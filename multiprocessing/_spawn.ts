@@ -17,7 +17,6 @@
  *
  * @module
  */
-import { isMain } from "../threading/_core/mod.ts";
 import { type Link, SocketLink } from "./_link.ts";
 import { attach } from "./_tree.ts";
 import type { ChildJob } from "./_self.ts";
@@ -201,8 +200,9 @@ function run(order: Order, folder: string, { flags }: Grant): Deno.ChildProcess 
     ...Deno.args,
   ];
   const wrapper = ["--pdeathsig", "KILL", order.executable, ...args];
-  // A program that is not there is told of by Deno, not by setpriv. And the kernel ends a child with the thread that started it.
-  const command = isMain() && order.executable === Deno.execPath() && hasSetpriv()
+  // A program that is not there is told of by Deno, not by setpriv. The kernel ends a child with the thread that started it; so does the
+  // end of its link.
+  const command = order.executable === Deno.execPath() && hasSetpriv()
     ? new Deno.Command("setpriv", { args: wrapper, stdin: "null" })
     : new Deno.Command(order.executable, { args, stdin: "null" });
   return command.spawn();
