@@ -85,6 +85,11 @@ const STAYS = "a Process belongs to the process that made it; send its pid or na
  * - The target's module is imported by the child, with `import.meta.main` false there: guard what a script does with
  *   `if (import.meta.main)`. Processes share nothing; hand over what they are to share: queues, connections, locks and shared memory
  *   of this package arrive as the same thing, everything else is copied.
+ * - Unlike in Python, the main module is imported only if the target, or something in its arguments, is in it. What travels names its own
+ *   module, so nothing is missing without it, and a program whose target is elsewhere needs no guard. (The spares of `"forkserver"`
+ *   import it ahead of time, see `setForkserverPreload`.)
+ * - A thread may start processes, and waits for them at its end, but for daemons, which it ends. `activeChildren` and `join` know the
+ *   processes of the thread that calls them.
  * - An async target is awaited; the process ends when its promise settles, and its threads and children that are not daemons have
  *   ended. Its result is not kept: use `futures` or a queue for results.
  * - Standard output and error are those of the program; standard input is empty.
