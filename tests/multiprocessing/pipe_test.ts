@@ -8,6 +8,7 @@ import {
   Pipe,
   Process,
 } from "@batteries/concurrent/multiprocessing";
+import { Thread } from "@batteries/concurrent/threading";
 import { pattern, utf8 } from "../fixtures/multiprocessing/pairs.ts";
 import {
   count,
@@ -18,6 +19,7 @@ import {
   leave,
   pollOnly,
   relay,
+  say,
   sendAll,
   sendAndExit,
   take,
@@ -281,4 +283,47 @@ Deno.test("Pipe, what a process has sent arrives though it leaves by Deno.exit a
     await child.join();
     assertEquals(child.exitcode, 4);
   }
+});
+
+Deno.test("Pipe to a thread, carries messages and ends with the thread", async () => {
+  const [a, b] = Pipe();
+  const thread = new Thread({ target: echo, args: [b] });
+  thread.start();
+  b.close();
+  for (let i = 0; i < 100; i++) {
+    await a.send({ i });
+    assertEquals(await a.recv(), { i });
+  }
+  const big = pattern(1_000_000);
+  const sending = a.send(big);
+  assertEquals(await a.recv(), big);
+  await sending;
+  a.close();
+  await thread.join();
+
+  const [reader, writer] = Pipe({ duplex: false });
+  const leaving = new Thread({ target: say, args: [writer, "and leaves it open"] });
+  leaving.start();
+  writer.close();
+  assertEquals(await reader.recv(), "and leaves it open");
+  await assertRejects(() => reader.recv(), EOFError);
+  reader.close();
+  await leaving.join();
+});
+
+Deno.test("Pipe, a long message leaves no memory behind once it was received", async () => {
+  const [a, b] = Pipe({ duplex: false });
+  const size = 100_000_000;
+  const sending = b.sendBytes(new Uint8Array(size));
+  const kib = () => {
+    const [, amount] = /Shmem:\s*(\d+) kB/.exec(Deno.readTextFileSync("/proc/meminfo"))!;
+    return Number(amount);
+  };
+  const full = kib();
+  assertEquals((await a.recvBytes()).length, size);
+  await sending;
+  // Others of this machine share memory too, but hardly that much in this moment.
+  assert(kib() < full - size / 2048, `${full} KiB before, ${kib()} after`);
+  a.close();
+  b.close();
 });
