@@ -43,41 +43,33 @@ export function lookOut(happened: () => boolean, nap?: (until: number) => boolea
   return did;
 }
 
-/** How long a thread may do without its event loop, in milliseconds. */
-const BREATH = 4;
-/** Every so many turns there is one in which the runtime looks for everything that has come, which takes it a millisecond or two. */
-const DEEP = 16;
+/** After so many milliseconds, and so many calls, the event loop gets a turn. */
+const BREATH = 32;
+const CALLS = 64;
 
+let calls = 0;
 let turned = 0;
-let turns = 0;
 let turning: Promise<void> | undefined;
 
-/** The event loop has turned. */
-export function hasTurned(): void {
-  turned = now();
-  turns = 0;
-}
-
 /**
- * What a call gives that did not have to wait: at once, or, when there were only such calls for a while, after a turn of the event loop.
- * Otherwise they could go on for ever, with timers, signals and the news of other processes waiting. `done` is `result` or a promise
- * of it.
+ * What a call gives that did not have to wait: at once, or, now and then, after a turn of the event loop. Otherwise such calls could go on
+ * for ever, with timers, signals and the news of other processes waiting. A turn takes a millisecond or two: in a quicker one (of
+ * `setImmediate`, or a message port) the runtime does not look what has come from outside.
  */
 export function paced<T>(result: T): T | Promise<T> {
   if (turning === undefined) {
-    if (turned === 0) turned = now();
-    if (now() - turned < BREATH) return result;
+    if (++calls < CALLS) return result;
+    const time = now();
+    if (turned === 0) turned = time;
+    if (time - turned < BREATH) return result;
     turning = turn();
   }
   return turning.then(() => result);
 }
 
 async function turn(): Promise<void> {
-  const deep = ++turns % DEEP === 0;
-  await new Promise<void>((resolve) => {
-    if (deep) setTimeout(resolve, 0);
-    else setImmediate(resolve);
-  });
+  await new Promise<void>((resolve) => setTimeout(resolve, 0));
   turned = now();
+  calls = 0;
   turning = undefined;
 }

@@ -22,6 +22,11 @@ export class Line {
     this.#count = count;
   }
 
+  /** Whether nobody waits. */
+  get isEmpty(): boolean {
+    return this.#waiting.size === 0;
+  }
+
   /** Does `attempt` as soon as it gives something; {@linkcode NONE} when time ran out. */
   wait<R>(attempt: () => R | typeof NONE, limit: Limit): Promise<R | typeof NONE> {
     return new Promise((resolve, reject) => {

@@ -20,7 +20,7 @@
  * | READERS | how many hold the reading end, or more: who is killed is still counted  | they                   |
  * | WRITERS | the same for the writing end                                             | they                   |
  * | LONGEST | of the messages that were received, in bytes                              | who receives           |
- * | SERVED  | how many wait at the home for somebody who has not mapped this (`Line`)   | the home               |
+ * | SERVED  | how many wait at the home without the operating system (`_pipe_line.ts`)  | the home               |
  *
  * Guarantees
  * - A message is put in and taken out whole, whoever is killed meanwhile. It is put in at the call: what was given to send is delivered
@@ -39,7 +39,7 @@
 import type { PlaceHandle } from "./_arena.ts";
 import { broken, ended, type Take } from "./_channel.ts";
 import { tooLong } from "./_inbox.ts";
-import { hasTurned, lookOut, paced } from "./_pace.ts";
+import { lookOut, paced } from "./_pace.ts";
 import { Line } from "./_pipe_line.ts";
 import { type Bed, makeBed, OwnPages, reviveBed } from "./_queue_memory.ts";
 import { Ring, RING_WORDS } from "./_ring.ts";
@@ -90,7 +90,7 @@ export class Way {
   readonly #bed: Bed | undefined;
   readonly #isHome: boolean;
   readonly #tellHome: () => void;
-  /** Those who wait at the home: those it serves, and, where nothing is shared, its own. */
+  /** Those who wait at the home without the operating system: whoever it serves, and itself as long as nothing has travelled. */
   readonly #receivers = new Line((change) => this.#serve(change));
   readonly #senders = new Line((change) => this.#serve(change));
   readonly #isReady = (): boolean => this.#ring.size > 0 || this.#is(ENDED);
@@ -153,7 +153,7 @@ export class Way {
     if (this.#isAdmitted(mark)) return paced(undefined);
     const wish = this.#admission(mark);
     if (this.#soon(wish) !== NONE) return paced(undefined);
-    return this.#wait(wish, FOREVER, this.#senders, false).then(hasTurned);
+    return this.#wait(wish, FOREVER, this.#senders, false) as Promise<unknown> as Promise<void>;
   }
 
   /**
@@ -165,16 +165,13 @@ export class Way {
    */
   receive<R>(longest: number, take: Take<R>, signal: AbortSignal): Later<R> {
     const wish = this.#reception(longest, take);
-    if (this.#guard !== undefined && !isAwaited(this.#guard.seat, ITEMS)) {
+    if (this.#isFirst) {
       let got = wish.attempt();
       if (got === NONE) got = this.#soon(wish);
       if (got !== NONE) return paced(got);
     }
     const limit = { deadline: Infinity, signal };
-    return this.#wait(wish, limit, this.#receivers, true).then((got) => {
-      hasTurned();
-      return got as R;
-    });
+    return this.#wait(wish, limit, this.#receivers, true) as Promise<R>;
   }
 
   /**
@@ -187,10 +184,7 @@ export class Way {
     if (limit.deadline === -Infinity) return paced(false);
     const wish = this.#arrival();
     if (this.#soon(wish) !== NONE) return paced(true);
-    return this.#wait(wish, limit, this.#receivers, true).then((got) => {
-      hasTurned();
-      return got !== NONE;
-    });
+    return this.#wait(wish, limit, this.#receivers, true).then((got) => got !== NONE);
   }
 
   /** {@linkcode Way.send} for somebody who waits for the answer elsewhere; nothing here is held open. At the home. */
@@ -355,10 +349,19 @@ export class Way {
     return got;
   }
 
-  /** Waits in the operating system, or, where nothing is shared, in line. */
+  /** Whether nobody of this thread waits for messages. */
+  get #isFirst(): boolean {
+    return this.#receivers.isEmpty &&
+      (this.#guard === undefined || !isAwaited(this.#guard.seat, ITEMS));
+  }
+
+  /**
+   * Waits in the operating system; or in line, where nothing is shared, or nobody else has anything of the pipe yet, or others wait there
+   * already.
+   */
   #wait<R>(wish: Wish<R>, limit: Limit, line: Line, inOrder: boolean): Promise<R | typeof NONE> {
     const guard = this.#guard;
-    if (guard === undefined) {
+    if (guard === undefined || !this.travelled || !line.isEmpty) {
       const waiting = line.wait(wish.attempt, limit);
       return this.travelled ? holdOpen(waiting) : waiting;
     }
