@@ -60,12 +60,22 @@ export function checkKey(authkey: unknown, what: string): asserts authkey is Uin
   }
 }
 
+function checkChannel(connection: unknown, what: string): void {
+  const { sendBytes, recvBytes } = (connection ?? {}) as Partial<ByteChannel>;
+  if (typeof sendBytes === "function" && typeof recvBytes === "function") return;
+  throw new TypeError(
+    `Cannot ${what}: it takes a Connection, or an object with sendBytes and recvBytes, got ${
+      connection === null ? "null" : typeof connection
+    }`,
+  );
+}
+
 /**
  * Asks the other end of `connection` to prove that it knows `authkey`, which {@linkcode answerChallenge} does, and tells it whether
  * it did. Stands for `multiprocessing.connection.deliver_challenge`.
  *
  * @throws {AuthenticationError} when the answer is wrong.
- * @throws {TypeError} when the key is no `Uint8Array`.
+ * @throws {TypeError} when the key is no `Uint8Array`, or the connection none.
  *
  * @example
  * ```ts
@@ -82,6 +92,7 @@ export async function deliverChallenge(
   connection: ByteChannel,
   authkey: Uint8Array,
 ): Promise<void> {
+  checkChannel(connection, "deliver a challenge");
   checkKey(authkey, "deliver a challenge");
   const prefix = encoder.encode(`{${PREFERRED}}`);
   const message = new Uint8Array(prefix.length + FRESH);
@@ -109,6 +120,7 @@ export async function deliverChallenge(
  * @throws {TypeError} when the key is no `Uint8Array`.
  */
 export async function answerChallenge(connection: ByteChannel, authkey: Uint8Array): Promise<void> {
+  checkChannel(connection, "answer a challenge");
   checkKey(authkey, "answer a challenge");
   const question = await connection.recvBytes(LONGEST);
   if (!starts(question, CHALLENGE)) {

@@ -20,7 +20,7 @@ import { BOTH, connect, type Connection } from "./_connection.ts";
 import { Fifo } from "./_fifo.ts";
 import { expire, ready, type Waitable } from "./_ready.ts";
 import { SocketChannel } from "./_channel_socket.ts";
-import { type Limit, limitOf, opened, type WaitOptions } from "../threading/_core/mod.ts";
+import { type Limit, limitOf, opened, refuse, type WaitOptions } from "../threading/_core/mod.ts";
 
 /** How long a handshake may take, in milliseconds: as long as CPython waits for a connection to be made. */
 const PATIENCE = 20_000;
@@ -103,6 +103,10 @@ export class Listener implements Disposable, Waitable {
   #isTaking = false;
   #isClosed = false;
 
+  static {
+    refuse(Listener, "a Listener belongs to the process that made it; send its address");
+  }
+
   /**
    * Begins to listen.
    *
@@ -132,7 +136,11 @@ export class Listener implements Disposable, Waitable {
     if (family === "AF_INET") {
       const { hostname, port } = address as { hostname: string; port: number } ??
         { hostname: "127.0.0.1", port: 0 };
-      const listener = Deno.listen({ hostname, port, tcpBacklog: this.#crowd });
+      const listener = at(
+        "listen at",
+        { hostname, port },
+        () => Deno.listen({ hostname, port, tcpBacklog: this.#crowd }),
+      );
       this.#listener = listener;
       this.#address = { hostname: listener.addr.hostname, port: listener.addr.port };
     } else {
@@ -142,7 +150,7 @@ export class Listener implements Disposable, Waitable {
       const path = address as string | undefined ?? `${this.#folder}/socket`;
       if (leaving.has(path)) throw stillThere(path);
       try {
-        this.#listener = Deno.listen({ transport: "unix", path });
+        this.#listener = at("listen at", path, () => Deno.listen({ transport: "unix", path }));
       } catch (error) {
         if (this.#folder !== undefined) Deno.removeSync(this.#folder);
         throw error;
@@ -401,7 +409,7 @@ function dial(address: Address, family: Family, limit: Limit): Promise<Socket> {
     };
     dialing.then(
       (socket) => over ? socket.close() : settle(() => resolve(socket)),
-      (error) => over || settle(() => reject(error)),
+      (error) => over || settle(() => reject(told(error, "connect to", address))),
     );
     stop = expire(
       limit,
@@ -494,6 +502,22 @@ function addressOf(addr: Deno.Addr): Address {
 
 function show(address: Address): string {
   return typeof address === "string" ? address : `${address.hostname}:${address.port}`;
+}
+
+/** What `act` gives; its error says what was asked, which the system's do not. */
+function at<R>(what: string, address: Address, act: () => R): R {
+  try {
+    return act();
+  } catch (error) {
+    throw told(error, what, address);
+  }
+}
+
+/** An error of the system, in its own class, with what was asked. One about a permission names that, and stays. */
+function told(error: unknown, what: string, address: Address): unknown {
+  if (!(error instanceof Error) || error instanceof Deno.errors.NotCapable) return error;
+  const type = error.constructor as ErrorConstructor;
+  return new type(`Cannot ${what} ${show(address)}: ${error.message}`, { cause: error });
 }
 
 function stillThere(path: string): Error {

@@ -113,7 +113,7 @@ export class ShareableList implements Iterable<Shareable>, Disposable {
       this.#offsets = readOffsets(this.#view, this.shm);
       return;
     }
-    const items = Array.from(sequence ?? [], (value, i) => itemOf(value, `item ${i} of`));
+    const items = Array.from(sequence ?? [], (value, i) => itemOf(value, `make item ${i} of`));
     this.#offsets = offsetsOf(items);
     const size = codesAt(this.#offsets) + items.length;
     this.shm = new SharedMemory({ name, create: true, size });
@@ -164,7 +164,7 @@ export class ShareableList implements Iterable<Shareable>, Disposable {
    */
   set(index: number, value: Shareable): void {
     const place = this.#place(index, "set");
-    const item = itemOf(value, "set");
+    const item = itemOf(value, `set item ${index} of`);
     const room = this.#room(place);
     if (item.bytes.length > room) {
       throw new RangeError(
@@ -315,7 +315,7 @@ function readOffsets(view: DataView, shm: SharedMemory): number[] {
 }
 
 /** A value as it will lie in memory. */
-function itemOf(value: unknown, where: string): Item {
+function itemOf(value: unknown, what: string): Item {
   switch (typeof value) {
     case "string":
       return bytesItem(encoder.encode(value), AS.TEXT, AS.EXACT_TEXT);
@@ -326,7 +326,7 @@ function itemOf(value: unknown, where: string): Item {
     case "bigint":
       if (BigInt.asIntN(64, value) === value) return integerItem(value, AS.BIG);
       throw new RangeError(
-        `Cannot make ${where} a ShareableList: an integer has at most 64 bits, got ${value}`,
+        `Cannot ${what} a ShareableList: an integer has at most 64 bits, got ${value}`,
       );
     case "boolean":
       return { format: BOOLEAN, as: AS.ITSELF, bytes: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, +value) };
@@ -334,7 +334,7 @@ function itemOf(value: unknown, where: string): Item {
   if (value === null) return { format: NULL, as: AS.NULL, bytes: new Uint8Array(WORD) };
   if (value instanceof Uint8Array) return bytesItem(value, AS.BYTES, AS.EXACT_BYTES);
   throw new TypeError(
-    `Cannot make ${where} a ShareableList: items are strings, numbers, bigints, booleans, null and Uint8Arrays, got ${
+    `Cannot ${what} a ShareableList: items are strings, numbers, bigints, booleans, null and Uint8Arrays, got ${
       typeof value === "object" ? value.constructor?.name ?? "an object" : typeof value
     }`,
   );

@@ -15,7 +15,7 @@ import { type Limit, limitOf, ONCE, type WaitOptions } from "../threading/_core/
  *
  * @typeParam W What the objects are.
  *
- * @throws {TypeError} when one of them cannot be waited for.
+ * @throws {TypeError} when they are no iterable, or one of them cannot be waited for.
  * @throws {Deno.errors.BadResource} when one of them is closed, or a connection that only sends.
  * @throws The reason of the signal.
  *
@@ -36,6 +36,13 @@ export async function wait<W extends Waitable>(
   options?: WaitOptions,
 ): Promise<W[]> {
   const limit = limitOf(options, "wait");
+  if (typeof (objects as Iterable<W> | null)?.[Symbol.iterator] !== "function") {
+    throw new TypeError(
+      `Cannot wait: objects must be an array or another iterable, got ${
+        objects === null ? "null" : typeof objects
+      }`,
+    );
+  }
   const list = [...objects];
   for (const object of list) mustBeWaitable(object);
   for (;;) {

@@ -4,6 +4,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { AuthenticationError } from "../../multiprocessing/errors.ts";
 import {
   answerChallenge,
+  type ByteChannel,
   Client,
   deliverChallenge,
   Listener,
@@ -272,5 +273,12 @@ Deno.test("Client, survives a listener that sends anything", async () => {
     await stranger.raw(bytes);
     await stranger.end();
     await refused;
+  }
+});
+
+Deno.test("Challenges, over what neither sends nor receives bytes, are refused", async () => {
+  for (const wrong of [{}, null, "x", { sendBytes() {} }] as unknown as ByteChannel[]) {
+    await assertRejects(() => deliverChallenge(wrong, KEY), TypeError, "sendBytes and recvBytes");
+    await assertRejects(() => answerChallenge(wrong, KEY), TypeError, "sendBytes and recvBytes");
   }
 });

@@ -2,7 +2,13 @@
 
 import { assert, assertEquals, assertFalse, assertRejects, assertThrows } from "@std/assert";
 import { AuthenticationError, EOFError, TimeoutError } from "../../multiprocessing/errors.ts";
-import { type Address, Client, Listener } from "@batteries/concurrent/multiprocessing/connection";
+import {
+  type Address,
+  Client,
+  Listener,
+  Pipe,
+} from "@batteries/concurrent/multiprocessing/connection";
+import { PicklingError } from "@batteries/concurrent/multiprocessing";
 import { pattern } from "../fixtures/multiprocessing/pairs.ts";
 import { Stranger } from "../fixtures/multiprocessing/stranger.ts";
 
@@ -37,6 +43,31 @@ for (const family of FAMILIES) {
     const { address } = listener;
     assertThrows(() => new Listener({ address, family }), AddrInUse);
     assertThrows(() => new Listener({ address }), AddrInUse);
+  });
+
+  test("errors of the system, say which address was asked for", async () => {
+    using listener = new Listener({ family });
+    const show = (address: Address) =>
+      typeof address === "string" ? address : `${address.hostname}:${address.port}`;
+    const { address } = listener;
+    assertThrows(() => new Listener({ address }), AddrInUse, `Cannot listen at ${show(address)}: `);
+    const former = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    former.close();
+    const { hostname, port } = former.addr;
+    const nobody: Address = family === "AF_INET" ? { hostname, port } : `${address}-of-nobody`;
+    await assertRejects(
+      () => Client(nobody),
+      family === "AF_INET" ? ConnectionRefused : NotFound,
+      `Cannot connect to ${show(nobody)}: `,
+    );
+  });
+
+  test("travels nowhere, and the error says what does", async () => {
+    using listener = new Listener({ family });
+    const [a, b] = Pipe<unknown>();
+    await assertRejects(() => a.send(listener), PicklingError, "send its address");
+    a.close();
+    b.close();
   });
 
   test("a client, is there before accept is called", async () => {

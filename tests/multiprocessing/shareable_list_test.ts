@@ -269,3 +269,16 @@ l.shm.close()`;
   made.shm.unlink();
   made.shm.close();
 });
+
+Deno.test("ShareableList: a value that it cannot hold, is told with its place", () => {
+  using some = list([1]);
+  const wrong = {} as Shareable;
+  assertThrows(() => some.set(0, wrong), TypeError, "Cannot set item 0 of a ShareableList: ");
+  assertThrows(() => some.set(0, 2n ** 64n), RangeError, "Cannot set item 0 of a ShareableList: ");
+  assertThrows(
+    () => new ShareableList([1, wrong]),
+    TypeError,
+    "Cannot make item 1 of a ShareableList: ",
+  );
+  assertEquals([...some], [1]);
+});

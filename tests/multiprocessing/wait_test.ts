@@ -173,3 +173,9 @@ Deno.test("wait for a sentinel, until the process has ended", async () => {
   a.close();
   b.close();
 });
+
+Deno.test("wait, given no iterable, says so", async () => {
+  for (const wrong of [5, null, undefined, {}] as unknown as Waitable[][]) {
+    await assertRejects(() => wait(wrong), TypeError, "Cannot wait: objects must be an array");
+  }
+});
