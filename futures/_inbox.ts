@@ -32,8 +32,18 @@ const ASLEEP = 0;
 
 /** Milliseconds that looking around may keep the event loop from its turn. */
 const TURN = 2;
-/** Milliseconds of looking around, at most. */
-const MOMENT = 0.03;
+/**
+ * Milliseconds of looking around: twice as long after each nap, up to the most, since the other side may have to be woken first; half
+ * as long after each longer sleep.
+ */
+const MOST = 0.2;
+const LEAST = 0.002;
+/** Milliseconds above which tasks are not short. */
+const SHORT = 0.1;
+/** A sleep of fewer milliseconds was mostly the time that it takes to be woken. */
+const NAP = 1;
+/** Answers on their way that are worth waiting for a few microseconds, so that they come together. */
+const MANY = 32;
 /** Milliseconds between two looks at tasks that have to be stopped, while this thread is blocked: timers stand still then. */
 const LOOK_AFTER = 5;
 
@@ -58,8 +68,8 @@ export class Inbox {
   #turned = -Infinity;
   /** How long tasks take of late, in milliseconds. */
   #usual = 0;
-  /** How often this thread has looked around in vain since it last found something. */
-  #vain = 0;
+  #moment = MOST / 8;
+  #rounds = 0;
 
   constructor() {
     const words = new SharedArrayBuffer(4);
@@ -99,7 +109,7 @@ export class Inbox {
     while (this.#expected > 0) {
       if (this.#glance()) {
         this.drain();
-        if (performance.now() - this.#turned > TURN) await this.#turn();
+        if (++this.#rounds % 8 === 0 && performance.now() - this.#turned > TURN) await this.#turn();
         // Whoever waits for one of these answers goes on now, and perhaps submits the next call.
         else await undefined;
       } else await this.#sleep();
@@ -123,6 +133,7 @@ export class Inbox {
     if (!this.#hasNews()) {
       const controller = this.#waiting = new AbortController();
       this.#sleeping = true;
+      const asleep = performance.now();
       try {
         await this.#bell.wait({ signal: controller.signal });
       } catch {
@@ -131,6 +142,9 @@ export class Inbox {
       this.#sleeping = false;
       this.#waiting = undefined;
       this.#turned = performance.now();
+      this.#moment = this.#turned - asleep < NAP
+        ? Math.min(MOST, this.#moment * 2)
+        : Math.max(LEAST, this.#moment / 2);
     }
     Atomics.store(this.#words, ASLEEP, 0);
     this.drain();
@@ -146,16 +160,16 @@ export class Inbox {
   #glance(): boolean {
     if (this.#hasNews()) return true;
     const start = performance.now();
-    if (this.#usual > MOMENT || start - this.#turned > TURN) return false;
-    const until = start + MOMENT / (1 << Math.min(this.#vain, 5));
+    if (this.#usual > SHORT || start - this.#turned > TURN) return false;
+    const until = start + this.#moment;
     do {
       for (let i = 0; i < 4; i++) Atomics.pause();
       if (this.#hasNews()) {
-        this.#vain = 0;
+        // Where one has come there are others soon, and each round costs something too.
+        if (this.#expected > MANY) { for (let i = 0; i < MANY; i++) Atomics.pause(); }
         return true;
       }
     } while (performance.now() < until);
-    this.#vain++;
     return false;
   }
 

@@ -21,6 +21,7 @@
  */
 import type { Views } from "../queue/_compact.ts";
 import { Semaphore } from "../threading/mod.ts";
+import { commonNow } from "./_protocol.ts";
 
 // Words of the header, each far from the others: they are written by different threads.
 const HEAD = 16;
@@ -31,6 +32,9 @@ const RING = 33;
 const SHUT = 34;
 const ANSWERS = 48;
 const LOOKING = 64;
+/** How long the next worker looks, in microseconds, and when, on the common clock, the last one gave up: a double. */
+const MOMENT = 66;
+const GAVE_UP = 68;
 const PARKED = 80;
 const HEADER = 96;
 
@@ -136,6 +140,7 @@ export class Ring extends Side {
       parked: new Semaphore(0),
     });
     this.words[RING] = this.#newNames(FIRST_NAMES);
+    this.words[MOMENT] = MOST / 8;
   }
 
   #take(bytes: number): number {
@@ -256,14 +261,18 @@ export class Ring extends Side {
   }
 }
 
-/** How long a worker looks around before it sleeps, in milliseconds. */
-const MOMENT = 0.05;
+/**
+ * How long a worker looks around before it sleeps, in microseconds: twice as long when a block comes soon after the last one gave up,
+ * since the other side may have had to be woken itself; half as long when it comes later.
+ */
+const MOST = 400;
+const LEAST = 5;
+/** Milliseconds. */
+const SOON = 1;
 
 /** The side of a worker. */
 export class WorkerSide extends Side {
   readonly #mark: number;
-  /** How often it has looked in vain of late. */
-  #vain = 0;
 
   /** `mark` is not 0, and another for each worker. */
   constructor(ends: RingEnds, mark: number) {
@@ -299,15 +308,14 @@ export class WorkerSide extends Side {
     if (block !== 0 || this.shut !== 0) return block;
     const { words } = this;
     if (Atomics.compareExchange(words, LOOKING, 0, this.#mark) !== 0) return 0;
-    const until = performance.now() + MOMENT / (1 << Math.min(this.#vain, 4));
+    const until = performance.now() + words[MOMENT] / 1000;
     let some = false;
     do {
       for (let i = 0; i < 4 && !(some = !this.empty); i++) Atomics.pause();
     } while (!some && this.shut === 0 && performance.now() < until);
+    if (!some) this.doubles[GAVE_UP >> 1] = commonNow();
     Atomics.store(words, LOOKING, 0);
-    const found = this.takeNow();
-    this.#vain = found === 0 ? this.#vain + 1 : 0;
-    return found;
+    return this.takeNow();
   }
 
   /** The same, however long it takes; 0 when the worker is to end. */
@@ -320,8 +328,15 @@ export class WorkerSide extends Side {
       // In this order: blocks are published before the ring is shut.
       const { shut } = this;
       const block = this.takeNow();
+      if (block !== 0) this.#learn();
       if (block !== 0 || shut !== 0) return block;
     }
+  }
+
+  #learn(): void {
+    const { words } = this;
+    const soon = commonNow() - this.doubles[GAVE_UP >> 1] < SOON;
+    words[MOMENT] = soon ? Math.min(MOST, words[MOMENT] * 2) : Math.max(LEAST, words[MOMENT] >> 1);
   }
 
   /** Puts a block on the stack of answers. */

@@ -1,2 +1,2 @@
-// The task of piscina and tinypool.
-export default (n) => n + 1;
+// The tasks of piscina and tinypool.
+export default (x) => typeof x === "number" ? x + 1 : x instanceof Uint8Array ? x.length : x;

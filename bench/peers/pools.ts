@@ -1,10 +1,11 @@
 /**
- * Tiny tasks in the thread pools of npm: microseconds for each, with so many in flight: a figure per round.
- * `pools.ts piscina 64`. In a process of its own: pools keep threads.
+ * Tasks in the thread pools of npm: microseconds for each, a figure per round. `pools.ts piscina 64`. In a process of its own: pools
+ * keep threads.
  */
 import { takeTurns } from "../_measure.ts";
 
-type Submit = (n: number) => PromiseLike<unknown>;
+/** Submits what the task is called with; `transfer` is moved. */
+export type Submit = (given: unknown, transfer?: Transferable[]) => PromiseLike<unknown>;
 
 const path = (name: string) => new URL(name, import.meta.url).pathname;
 const WORKERS = 2;
@@ -17,7 +18,7 @@ const POOLS: Record<string, () => Promise<Submit>> = {
       minThreads: WORKERS,
       maxThreads: WORKERS,
     });
-    return (n) => pool.run(n);
+    return (given, transfer) => pool.run(given, { transferList: transfer as never });
   },
   async tinypool() {
     const { default: Tinypool } = await import("npm:tinypool@1");
@@ -26,7 +27,7 @@ const POOLS: Record<string, () => Promise<Submit>> = {
       minThreads: WORKERS,
       maxThreads: WORKERS,
     });
-    return (n) => pool.run(n);
+    return (given, transfer) => pool.run(given, { transferList: transfer as never });
   },
   async workerpool() {
     const { default: workerpool } = await import("npm:workerpool@9");
@@ -35,32 +36,88 @@ const POOLS: Record<string, () => Promise<Submit>> = {
       maxWorkers: WORKERS,
       workerType: "thread",
     });
-    return (n) => pool.exec("next", [n]) as unknown as PromiseLike<unknown>;
+    return (given, transfer) =>
+      pool.exec("next", [given], { transfer: transfer as never }) as unknown as PromiseLike<
+        unknown
+      >;
   },
   async poolifier() {
     const { FixedThreadPool } = await import("npm:poolifier@5");
-    const pool = new FixedThreadPool<number, number>(WORKERS, path("poolifier_task.mjs"));
-    return (n) => pool.execute(n);
+    const pool = new FixedThreadPool<unknown, unknown>(WORKERS, path("poolifier_task.mjs"));
+    return (given, transfer) => pool.execute(given, undefined, transfer as never);
   },
 };
 
-/** Microseconds for each of `tasks`, `inFlight` at a time. */
-export async function tiny(submit: Submit, inFlight: number, tasks: number): Promise<number> {
+/** What a group of tasks is made of. */
+interface Load {
+  readonly title: string;
+  readonly inFlight: number;
+  /** How many tasks a round has. */
+  readonly tasks: number;
+  readonly give: (i: number) => unknown;
+  readonly moves?: boolean;
+}
+
+const MIB = 2 ** 20;
+
+/** About 1 kB. */
+const object = {
+  id: 12345,
+  name: "a customer",
+  active: true,
+  tags: ["one", "two", "three"],
+  address: { street: "Long street 1", city: "Town", zip: 12345 },
+  orders: Array.from({ length: 8 }, (_, id) => ({ id, price: id * 1.5, text: "x".repeat(60) })),
+};
+const bytes = new Uint8Array(MIB);
+
+/** The groups. */
+export const LOADS: Record<string, Load> = {
+  "1": { title: "a tiny task, 1 in flight", inFlight: 1, tasks: 2000, give: (i) => i },
+  "64": { title: "a tiny task, 64 in flight", inFlight: 64, tasks: 12_800, give: (i) => i },
+  "20000": {
+    title: "a tiny task, 20,000 in flight",
+    inFlight: 20_000,
+    tasks: 20_000,
+    give: (i) => i,
+  },
+  "object": {
+    title: "an object of 1 kB there and back, 64 in flight",
+    inFlight: 64,
+    tasks: 3200,
+    give: () => object,
+  },
+  "copied": { title: "1 MiB copied, 8 in flight", inFlight: 8, tasks: 80, give: () => bytes },
+  "moved": {
+    title: "1 MiB transferred, 8 in flight",
+    inFlight: 8,
+    tasks: 80,
+    give: () => new Uint8Array(MIB),
+    moves: true,
+  },
+};
+
+/** Microseconds for each task of a group. */
+export async function measure(
+  submit: Submit,
+  { inFlight, tasks, give, moves }: Load,
+): Promise<number> {
   const start = performance.now();
   for (let sent = 0; sent < tasks; sent += inFlight) {
-    await Promise.all(Array.from({ length: inFlight }, (_, i) => submit(i)));
+    await Promise.all(Array.from({ length: inFlight }, (_, i) => {
+      const given = give(i);
+      return submit(given, moves ? [(given as Uint8Array<ArrayBuffer>).buffer] : undefined);
+    }));
   }
   return (performance.now() - start) * 1000 / tasks;
 }
 
-/** How many tasks a round has. */
-export const TASKS: Record<number, number> = { 1: 1000, 64: 6400, 20_000: 20_000 };
-
 if (import.meta.main) {
-  const [name, inFlight] = [Deno.args[0], Number(Deno.args[1])];
+  const [name, group] = Deno.args;
   const submit = await POOLS[name]();
   if (await submit(1) !== 2) throw new Error(`${name} does not do the task`);
-  const [rounds] = await takeTurns([() => tiny(submit, inFlight, TASKS[inFlight])]);
+  if (await submit(bytes) !== MIB) throw new Error(`${name} does not take bytes`);
+  const [rounds] = await takeTurns([() => measure(submit, LOADS[group])]);
   console.log(JSON.stringify(rounds));
   Deno.exit(0);
 }
