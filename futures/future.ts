@@ -110,6 +110,14 @@ export class Future<T> implements PromiseLike<T> {
       return () => future.#waiters?.delete(fn);
     };
     pump = (future, limit) => future.#pump(limit);
+    // Its state is private: `console.log` would show empty braces.
+    Object.defineProperty(Future.prototype, Symbol.for("Deno.customInspect"), {
+      value(this: Future<unknown>, inspect: typeof Deno.inspect, options: Deno.InspectOptions) {
+        return `${this.constructor.name} ${inspect(this.#shown(), options)}`;
+      },
+      configurable: true,
+      writable: true,
+    });
     isBound = (future) => future.#origin !== undefined;
     hasFailed = (future) => future.#state.at === "failed";
   }
@@ -268,6 +276,13 @@ export class Future<T> implements PromiseLike<T> {
         else reject(state.at === "failed" ? state.error : this.#cancelledError());
       });
     }).then(onFulfilled, onRejected);
+  }
+
+  #shown(): Record<string, unknown> {
+    const state = this.#state;
+    if (state.at === "finished") return { state: "finished", result: state.value };
+    if (state.at === "failed") return { state: "finished", exception: state.error };
+    return { state: this.running() ? "running" : state.at };
   }
 
   #wrongState(what: string): InvalidStateError {

@@ -268,3 +268,13 @@ Deno.test("Future.exception: of a call that threw null or undefined, is an error
     assertStrictEquals(await future.result().catch((error) => error), thrown);
   }
 });
+
+Deno.test("Future: console.log shows its state, and what came of it", () => {
+  const show = (future: Future<number>) => Deno.inspect(future, { colors: false });
+  assertEquals(show(pending()), 'Future { state: "pending" }');
+  assertEquals(show(running()), 'Future { state: "running" }');
+  assertEquals(show(cancelled()), 'Future { state: "cancelled" }');
+  assertEquals(show(finished()), 'Future { state: "finished", result: 42 }');
+  assert(/^Future [{]\s+state: "finished",\s+exception: /.test(show(failed())), show(failed()));
+  assertEquals(Deno.inspect([pending()], { colors: false }), '[ Future { state: "pending" } ]');
+});
