@@ -35,7 +35,10 @@ interface Runner {
   runHere(start: Uint8Array | undefined): Promise<void>;
 }
 
-type Core = typeof import("../threading/_core/mod.ts");
+/** What `threading/_core/importing.ts` is for a child. */
+interface Importing {
+  importingModules<R>(url: string, body: () => Promise<R>): Promise<R>;
+}
 type AnyFunction = (...args: unknown[]) => unknown;
 
 /** Modules by their URL, as literal imports. */
@@ -154,10 +157,7 @@ async function load({ modules: urls, guard }: Work, modules: Modules): Promise<L
     if (!guard) await all();
     else {
       // What such a module does later, too, is marked.
-      const { importingModules } = await get<Core>(
-        CORE,
-        modules,
-      );
+      const { importingModules } = await get<Importing>(IMPORTING, modules);
       await importingModules(urls[0], all);
     }
   } finally {
@@ -170,7 +170,7 @@ type Loaded = Map<string, Namespace>;
 
 /** Where more of the library is. Not imported by a literal here: Deno would load it at every start. */
 export const PROCESS: string = new URL("./process.ts", import.meta.url).href;
-export const CORE: string = new URL("../threading/_core/mod.ts", import.meta.url).href;
+export const IMPORTING: string = new URL("../threading/_core/importing.ts", import.meta.url).href;
 
 /** Imports a module. A child that may not read has a literal import of it in its boot text. */
 async function get<N>(url: string, modules: Modules): Promise<N> {

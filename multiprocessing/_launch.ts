@@ -4,7 +4,7 @@
  * @module
  */
 import type { Parcel, Reference } from "../threading/_core/mod.ts";
-import { CORE, PROCESS } from "./_child.ts";
+import { IMPORTING, PROCESS } from "./_child.ts";
 import { spawnWarm } from "./_forkserver.ts";
 import { inherited, type Permissions } from "./_permissions.ts";
 import type { SimpleCall, Work } from "./_self.ts";
@@ -78,7 +78,7 @@ export function launchChild(plan: Plan): Child {
     return spawn(order);
   }
   return spawnWarm(order, {
-    modules: [...new Set([CORE, PROCESS, ...preloaded(main)])],
+    modules: [...new Set([IMPORTING, PROCESS, ...preloaded(main)])],
     number: () => started++,
     addressOf: (number) => `${address()}/${number}`,
   });
@@ -112,9 +112,10 @@ function modulesIn(reference: Reference): readonly string[] {
  * itself. Deno loads all these when the child starts, whether they are used or not.
  */
 function more({ permissions, parcel }: Plan, main: string, { simple, guard }: Work): string[] {
-  const modules = simple && !guard && permissions === "inherit" ? [] : [PROCESS, CORE];
-  if (permissions === "inherit") return modules;
-  modules.push(main);
+  const modules: string[] = [];
+  if (!simple) modules.push(PROCESS);
+  if (guard) modules.push(IMPORTING);
+  if (permissions !== "inherit") modules.push(PROCESS, IMPORTING, main);
   for (const special of parcel?.specials ?? []) {
     if (special.kind === "shareable") modules.push(special.module);
     else if (special.kind === "function" || special.kind === "instance") {

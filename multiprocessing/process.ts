@@ -540,7 +540,10 @@ export async function runHere(bytes: Uint8Array | undefined): Promise<void> {
   const start = bytes === undefined ? undefined : await decode(bytes) as Start;
   const simple = job!.work.simple;
   const first = job!.work.modules[0] ?? "the modules of its arguments";
-  const process = await importingModules(first, async () => {
+  const parcel = start && await decode(start.args) as Parcel;
+  // The modules of the target are there, and those of this package start nothing.
+  const imports = start?.fields !== undefined || hasReferences(parcel);
+  const process = await (imports ? importingModules : alone)(first, async () => {
     if (start === undefined && simple) {
       const { module, path, source } = simple;
       const reference: Reference = source === undefined
@@ -550,12 +553,23 @@ export async function runHere(bytes: Uint8Array | undefined): Promise<void> {
     }
     const target = start!.target && await resolve(start!.target) as Target;
     const type = start!.type && await resolve(start!.type) as typeof Process;
-    const args = await unpack(await decode(start!.args) as Parcel) as unknown[];
+    const args = await unpack(parcel!) as unknown[];
     const fields = start!.fields && await decode(start!.fields);
     return Object.assign(adopt(type, { target, args }), fields);
   });
   log("INFO", "child process calling self.run()");
   await process.run();
+}
+
+function alone<R>(_url: string, body: () => Promise<R>): Promise<R> {
+  return body();
+}
+
+/** Whether something in a parcel is found in a module of the user's. */
+function hasReferences(parcel: Parcel | undefined): boolean {
+  return parcel?.specials?.some(({ kind }) =>
+    kind === "function" || kind === "instance" || kind === "error"
+  ) ?? false;
 }
 
 type Target = (...args: unknown[]) => unknown;

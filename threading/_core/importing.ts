@@ -9,16 +9,21 @@
  *
  * @module
  */
-import { AsyncLocalStorage } from "node:async_hooks";
+import type { AsyncLocalStorage } from "node:async_hooks";
 
-const importing = new AsyncLocalStorage<string>();
+/** Made at first use: to load it takes as long as twenty modules of ours. */
+let importing: AsyncLocalStorage<string> | undefined;
 
 /** Imports the user's modules, of which `url` is the first: what comes of this by itself may start nothing. */
-export function importingModules<R>(url: string, body: () => Promise<R>): Promise<R> {
-  return importing.run(url, body);
+export async function importingModules<R>(url: string, body: () => Promise<R>): Promise<R> {
+  if (importing === undefined) {
+    const { AsyncLocalStorage } = await import("node:async_hooks");
+    importing ??= new AsyncLocalStorage();
+  }
+  return await importing.run(url, body);
 }
 
 /** The module whose import, for a thread's sake, has led to the current call, if any. */
 export function importInProgress(): string | undefined {
-  return importing.getStore();
+  return importing?.getStore();
 }
