@@ -5,15 +5,22 @@
  */
 import { now } from "../threading/_core/mod.ts";
 
-/** How long it is looked out, in milliseconds: less than what a sleep and a wake-up cost. */
-const LOOK = 0.03;
+/**
+ * How long it is looked out, in milliseconds: longer than a sleeper takes to wake up and answer. Else two that have slept once would go on
+ * sleeping, each for the other, although both are awake most of the time.
+ */
+const LOOK = 0.08;
 /** How long the thread sleeps then: about what it takes to wake a process on a busy machine. */
 const NAP = 0.5;
 /** How much of its time a thread may wait in these ways, and how much of that it can save up, in milliseconds. */
 const SHARE = 1 / 4;
 const SAVED = 2;
+/** What a sleep costs of that which brought what was waited for. */
+const PAID = 1 / 4;
 
 let budget = SAVED;
+/** It was used up, and is saved until there is enough to wait until another that waits without blocking has woken. */
+let isSaving = false;
 let counted = 0;
 /** With one processor, what is looked out for cannot happen meanwhile. */
 let alone: boolean | undefined;
@@ -23,14 +30,15 @@ let alone: boolean | undefined;
  * which the operating system wakes it. Gives whether it did. `nap` waits until a moment, and gives the same.
  *
  * Two processes that keep pace with each other then never wait without blocking, which takes each of them several times as long: there
- * is another thread to be woken first. Looks that pay off are free. All else has a budget; when that is used up there are only short
- * looks, and none at all, until it has grown again.
+ * is another thread to be woken first. Looks that pay off are free. All else has a budget; when that is used up it has to grow first.
  */
 export function lookOut(happened: () => boolean, nap?: (until: number) => boolean): boolean {
   const start = now();
   budget = Math.min(SAVED, budget + (start - counted) * SHARE);
   counted = start;
-  if (budget < LOOK) return false;
+  if (isSaving && budget < SAVED / 2) return false;
+  isSaving = budget < LOOK;
+  if (isSaving) return false;
   if (!(alone ??= navigator.hardwareConcurrency === 1)) {
     const end = start + LOOK;
     do {
@@ -39,7 +47,7 @@ export function lookOut(happened: () => boolean, nap?: (until: number) => boolea
     } while (now() < end);
   }
   const did = nap?.(start + Math.min(budget, NAP)) ?? false;
-  budget -= now() - start;
+  budget -= (now() - start) * (did ? PAID : 1);
   return did;
 }
 
