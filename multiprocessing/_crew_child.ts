@@ -25,7 +25,7 @@ const MOST_BYTES = 32 * 1024;
 /** Runs a worker. `text` is the handle of its crew, as JSON. */
 export async function workInProcess(text: string): Promise<void> {
   const crew = redeem(JSON.parse(text) as Handle);
-  const worker = new Worker(crew);
+  const worker = new Hand(crew);
   const own = offer({
     call: (method, args) => method === "recall" ? worker.giveBack() : worker.hear(args[0] as Bytes),
     hear: (_, bytes) => worker.hear(bytes),
@@ -33,7 +33,7 @@ export async function workInProcess(text: string): Promise<void> {
   await crew.call("work", [own.handle()]);
 }
 
-class Worker {
+class Hand {
   readonly #crew: Remote;
   readonly #bench = new Bench(codec, `process ${whoAmI().job?.name} (${Deno.pid})`);
   readonly #answers = new AnswerWriter();
