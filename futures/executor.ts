@@ -5,11 +5,13 @@
  */
 import { locate, refuse } from "../threading/_core/mod.ts";
 import { mapArguments, MapIterator, type MapOptions, type Sender } from "./_map.ts";
+import type { ExecutorStats } from "./_stats.ts";
 import { type RunOptions, termsOf } from "./_terms.ts";
 import type { Future } from "./future.ts";
 
 export type { MapOptions } from "./_map.ts";
 export type { Progress } from "./_progress.ts";
+export type { ExecutorStats, TimeStats } from "./_stats.ts";
 export type { RunOptions } from "./_terms.ts";
 
 /** An iterable, or an async one. */
@@ -148,9 +150,19 @@ export abstract class Executor implements AsyncDisposable {
   }
 
   /**
+   * How the executor does.
+   *
+   * @throws {TypeError} When the executor does not define it; all of this package do.
+   */
+  stats(): ExecutorStats {
+    throw new TypeError(`Cannot tell the stats: ${this.constructor.name} does not define that`);
+  }
+
+  /**
    * Takes no more calls, and frees what the executor holds once those it has are done.
    *
    * @param options `wait: false` returns at once; `cancelFutures: true` cancels the calls that have not started.
+   * @throws {TypeError} When an option has the wrong type.
    */
   shutdown(_options?: ShutdownOptions): Promise<void> {
     return Promise.resolve();
@@ -205,4 +217,22 @@ export interface ShutdownOptions {
   wait?: boolean;
   /** Whether to cancel the calls that have not started; `false` by default. */
   cancelFutures?: boolean;
+}
+
+/** @throws {TypeError} when an option has the wrong type. */
+export function checkShutdown(options: ShutdownOptions): ShutdownOptions {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(
+      `Cannot shut down: options must be an object such as { cancelFutures: true }, got ${
+        options === null ? "null" : typeof options
+      }`,
+    );
+  }
+  const { wait, cancelFutures } = options;
+  for (const [name, value] of Object.entries({ wait, cancelFutures })) {
+    if (value !== undefined && typeof value !== "boolean") {
+      throw new TypeError(`Cannot shut down: ${name} must be a boolean, got ${typeof value}`);
+    }
+  }
+  return options;
 }

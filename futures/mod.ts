@@ -40,22 +40,22 @@ export { BrokenProcessPool } from "./_broken_process_pool.ts";
 export {
   type AnyIterable,
   Executor,
+  type ExecutorStats,
   type Iterables,
   type MapOptions,
   type Progress,
   type RunOptions,
   type ShutdownOptions,
   type Submitter,
+  type TimeStats,
 } from "./executor.ts";
 export { Future } from "./future.ts";
 export type { Permissions } from "../multiprocessing/mod.ts";
 export { ProcessPoolExecutor, type ProcessPoolExecutorOptions } from "./process_pool_executor.ts";
 export {
-  type ExecutorStats,
   InterpreterPoolExecutor,
   ThreadPoolExecutor,
   type ThreadPoolExecutorOptions,
-  type TimeStats,
 } from "./thread_pool_executor.ts";
 export {
   ALL_COMPLETED,

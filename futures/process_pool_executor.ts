@@ -9,11 +9,11 @@ import { ProcessTrade } from "../multiprocessing/_crew_processes.ts";
 import type { Permissions } from "../multiprocessing/mod.ts";
 import { BrokenProcessPool } from "./_broken_process_pool.ts";
 import { Times } from "./_pool.ts";
+import { type ExecutorStats, statsOf } from "./_stats.ts";
 import { mayStop, type RunOptions } from "./_terms.ts";
 import { MemoryError, RuntimeError } from "./errors.ts";
-import { Executor, type ShutdownOptions } from "./executor.ts";
+import { checkShutdown, Executor, type ShutdownOptions } from "./executor.ts";
 import { bind, conclude, Future, type Origin } from "./future.ts";
-import type { ExecutorStats, TimeStats } from "./thread_pool_executor.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
 
@@ -184,7 +184,7 @@ export class ProcessPoolExecutor extends Executor {
   }
 
   /** How the executor does. */
-  stats(): ExecutorStats {
+  override stats(): ExecutorStats {
     const { running, pending } = this.#crew.count();
     const { done, failed, run, wait } = this.#counts;
     return {
@@ -200,6 +200,7 @@ export class ProcessPoolExecutor extends Executor {
 
   /** See {@linkcode Executor.shutdown}. */
   override async shutdown(options: ShutdownOptions = {}): Promise<void> {
+    checkShutdown(options);
     this.#shut = true;
     if (options.cancelFutures === true) this.#crew.withdraw();
     this.#crew.close();
@@ -355,8 +356,4 @@ function atLeast(least: number, value: unknown, name: string): void {
       `Cannot make an executor: ${name} must be an integer of at least ${least}, got ${value}`,
     );
   }
-}
-
-function statsOf({ count, total, min, max }: Times): TimeStats {
-  return { count, mean: count === 0 ? 0 : total / count, min: count === 0 ? 0 : min, max };
 }

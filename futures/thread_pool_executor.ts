@@ -5,10 +5,11 @@
  */
 import { locate, register } from "../threading/_core/mod.ts";
 import { Handle } from "./_handle.ts";
-import { Pool, type Times } from "./_pool.ts";
+import { Pool } from "./_pool.ts";
 import type { Door } from "./_protocol.ts";
+import { type ExecutorStats, statsOf } from "./_stats.ts";
 import { RuntimeError } from "./errors.ts";
-import { Executor, type RunOptions, type ShutdownOptions } from "./executor.ts";
+import { checkShutdown, Executor, type RunOptions, type ShutdownOptions } from "./executor.ts";
 import type { Future } from "./future.ts";
 
 /** Options of {@linkcode ThreadPoolExecutor}. */
@@ -30,36 +31,6 @@ export interface ThreadPoolExecutorOptions {
    * runs out of memory later stands still, and is ended by its `timeout`: give {@linkcode Executor.with} one.
    */
   memoryLimit?: number;
-}
-
-/** Times in milliseconds of tasks that have ended. */
-export interface TimeStats {
-  /** How many tasks. */
-  count: number;
-  /** Their mean; 0 without tasks. */
-  mean: number;
-  /** The shortest; 0 without tasks. */
-  min: number;
-  /** The longest; 0 without tasks. */
-  max: number;
-}
-
-/** How an executor does. */
-export interface ExecutorStats {
-  /** Threads that were started. */
-  workers: number;
-  /** Tasks that run now. */
-  busy: number;
-  /** Tasks that wait for a thread. */
-  queued: number;
-  /** Tasks that have ended well. */
-  done: number;
-  /** Tasks that have failed. */
-  failed: number;
-  /** How long tasks ran. */
-  runTime: TimeStats;
-  /** How long tasks waited, and travelled. */
-  waitTime: TimeStats;
 }
 
 let executors = 0;
@@ -181,7 +152,7 @@ export class ThreadPoolExecutor extends Executor {
   }
 
   /** How the executor does. */
-  stats(): ExecutorStats {
+  override stats(): ExecutorStats {
     const pool = this.#pool;
     if (pool instanceof Handle) {
       throw new RuntimeError(
@@ -202,6 +173,7 @@ export class ThreadPoolExecutor extends Executor {
 
   /** See {@linkcode Executor.shutdown}. */
   override async shutdown(options: ShutdownOptions = {}): Promise<void> {
+    checkShutdown(options);
     if (this.#pool instanceof Handle) return this.#pool.close();
     if (options.cancelFutures === true) this.#pool.cancelAll();
     this.#pool.close();
@@ -248,8 +220,4 @@ function memoryLimitOf(memoryLimit: number | undefined): number | undefined {
     );
   }
   return memoryLimit;
-}
-
-function statsOf({ count, total, min, max }: Times): TimeStats {
-  return { count, mean: count === 0 ? 0 : total / count, min: count === 0 ? 0 : min, max };
 }

@@ -17,6 +17,7 @@ import {
   Future,
   InterpreterPoolExecutor,
   InvalidStateError,
+  ProcessPoolExecutor,
   RuntimeError,
   ThreadPoolExecutor,
   TimeoutError,
@@ -409,6 +410,18 @@ Deno.test("shutdown: waits for what runs and what is queued; then nothing can be
   assert(futures.every((future) => future.done()));
   assertEquals(futures.map((future) => future.resultSync()).at(-1), 49);
   await executor.shutdown();
+});
+
+Deno.test("shutdown: bad options are refused, and nothing is shut down", async () => {
+  for (const Pool of [ThreadPoolExecutor, ProcessPoolExecutor]) {
+    const executor = new Pool(1);
+    const shutdown = (options: unknown) => () => executor.shutdown(options as { wait: boolean });
+    await assertRejects(shutdown({ wait: 1 }), TypeError, "wait must be a boolean, got number");
+    await assertRejects(shutdown({ cancelFutures: "yes" }), TypeError, "cancelFutures");
+    await assertRejects(shutdown(true), TypeError, "{ cancelFutures: true }");
+    executor.submit(double, 1).cancel();
+    await executor.shutdown({ wait: undefined });
+  }
 });
 
 Deno.test("shutdown({ wait: false }): returns at once, and the calls are finished", async () => {

@@ -3,6 +3,7 @@
 import { assertEquals } from "@std/assert";
 import {
   asCompleted,
+  type Executor,
   Future,
   ThreadPoolExecutor,
   wait,
@@ -13,6 +14,14 @@ import { add, addLater, describe, double, echo } from "../fixtures/futures/tasks
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true
   : false;
 function same<A, B>(..._: Same<A, B> extends true ? [] : ["these types differ"]): void {}
+
+/** Never called either: what every executor has. */
+export async function ofAnyExecutor(executor: Executor): Promise<number> {
+  await executor.with({ timeout: 1000 }).submit(add, 1, 2);
+  // @ts-expect-error: an option that is none
+  await executor.shutdown({ cancel_futures: true });
+  return executor.stats().runTime.mean;
+}
 
 /** Never called either: futures of a kind that is a parameter itself. */
 export async function ofAnyKind<T>(futures: Future<T>[]): Promise<T[]> {
