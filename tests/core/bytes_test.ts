@@ -10,10 +10,12 @@ import {
 import { decode, decodeSync, encode } from "../../threading/_core/bytes.ts";
 import { PicklingError } from "../../threading/_core/errors.ts";
 import { decodeErrorSync, encodeError } from "../../threading/_core/outcome.ts";
-import { Lock } from "@batteries/concurrent/threading";
+import { concurrentTee, Lock } from "@batteries/concurrent/threading";
 import { Queue } from "@batteries/concurrent/queue";
 import { Point } from "../fixtures/pickle/points.ts";
 import { double } from "../fixtures/pickle/tasks.ts";
+
+class NamedLock extends Lock {}
 
 function send(value: unknown): Uint8Array {
   return encode(value, "send", send, { root: "value" });
@@ -101,6 +103,8 @@ Deno.test("encode: what only threads can share is refused, with where it is and 
     [new Blob(["a"]), "await blob.bytes()"],
     [[new Lock()], "use Lock of multiprocessing instead"],
     [{ queue: new Queue() }, "use Queue of multiprocessing instead"],
+    [new NamedLock(), "use what multiprocessing has"],
+    [concurrentTee([1], 1)[0], "send its items"],
     [new URL("http://a"), "href"],
     [() => 1, "function"],
     [Symbol("a"), "symbol"],

@@ -84,7 +84,24 @@ const FAR_MENDS: Readonly<Record<string, string>> = {
   PriorityQueue: "use Queue of multiprocessing",
   LifoQueue: "use Queue of multiprocessing",
   Local: "send its values",
+  SerializedIterator: "send its items",
+  MessagePort: "use Pipe of multiprocessing",
+  ThreadPoolExecutor: "make one in the other process",
+  InterpreterPoolExecutor: "make one in the other process",
 };
+
+/** What multiprocessing has under the name that it has in threading or queue. */
+const NAMESAKES: ReadonlySet<string> = new Set([
+  "Lock",
+  "RLock",
+  "Condition",
+  "Semaphore",
+  "BoundedSemaphore",
+  "Event",
+  "Barrier",
+  "Queue",
+  "SimpleQueue",
+]);
 
 /** The end of a message about `value`, which the threads of one process can share and two processes cannot. */
 export function processRefusal(value: object): string {
@@ -92,7 +109,9 @@ export function processRefusal(value: object): string {
   const name = nameOf(view ? value.buffer : value);
   const mend = Object.hasOwn(FAR_MENDS, name)
     ? FAR_MENDS[name]
-    : `use ${name} of multiprocessing instead`;
+    : NAMESAKES.has(name)
+    ? `use ${name} of multiprocessing instead`
+    : "use what multiprocessing has, or send plain data";
   return `${view ? "a view over " : ""}${
     withArticle(name)
   } is shared by the threads of one process and cannot go to another; ${mend}`;
