@@ -299,6 +299,8 @@ export class Pool implements AsyncDisposable {
     const chunksize = chunksizeOf(options);
     const callbacks = checked(options);
     mustIterate(iterable);
+    // There may be no items, or only later: a function that cannot travel is refused all the same.
+    this.#crew.mustKnow(fn, door);
     const result = new MapResult<unknown>(callbacks);
     if (Symbol.iterator in Object(iterable)) {
       const items = Array.isArray(iterable) ? iterable : [...iterable as Iterable<unknown>];

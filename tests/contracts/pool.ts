@@ -264,6 +264,9 @@ export function testPool({ name, make, event }: PoolWorld): void {
       await assertRejects(() => pool.apply(identity<unknown>, [() => 1]), PicklingError, "args[0]");
       await assertRejects(() => pool.map(identity<unknown>, [1, () => 1]), PicklingError);
       assertThrows(() => pool.imap(local, [1]), PicklingError);
+      await assertRejects(() => pool.map(local, []), PicklingError);
+      assertThrows(() => pool.mapAsync(local, []), PicklingError);
+      assertThrows(() => pool.starmapAsync(local, (async function* () {})()), PicklingError);
       for (let i = 0; i < 20; i++) await assertRejects(() => pool.apply(closure), PicklingError);
       const results = pool.imap(identity<unknown>, [1, () => 1, 3]);
       assertEquals((await results.next()).value, 1);
