@@ -1,7 +1,8 @@
 /**
  * Arguments and results as they lie in a block of the ring.
  *
- * Cheapest first: a list of numbers, small plain data, text and bytes in the form of queue/_compact.ts; what else has no handle in it
+ * Cheapest first: a list of numbers, small plain data, text and bytes in the form of queue/_compact.ts (bytes that are moved are
+ * copied as well, and let go here); what else has no handle in it
  * as a parcel in the engine's own serialization; and what has handles in it, or is moved, or is too big for its block, as the number
  * of a deposit with the main thread.
  *
@@ -98,11 +99,26 @@ export interface SealOptions {
 export function sealArgs(args: unknown[], options: SealOptions): void {
   const { root, door, transfer, context } = options;
   const moves = transfer !== undefined && transfer.length > 0;
-  if (!moves && context === undefined && compactList(args)) return sealList(args.length);
+  if (context === undefined && (!moves || areBuffers(transfer)) && compactList(args)) {
+    if (!moves) return sealList(args.length);
+    if (list.length <= COPIED) {
+      sealList(args.length);
+      sealed.moves = [...transfer];
+      return;
+    }
+  }
   const parcel = pack(args, "submit", door, moves ? { root, transfer } : { root });
   const bundle = context === undefined ? parcel : { ...parcel, context };
   if (moves) sealDeposit(bundle, transfer);
   else sealBundle(bundle);
+}
+
+/** Bytes up to which buffers that move are copied, and let go here: in Deno 2.9 a message with a buffer takes far longer. */
+const COPIED = 4 * 1024 * 1024;
+
+function areBuffers(transfer: Transferable[]): transfer is ArrayBuffer[] {
+  return new Set(transfer).size === transfer.length &&
+    transfer.every((each) => each instanceof ArrayBuffer && !each.resizable && !each.detached);
 }
 
 const one: unknown[] = [undefined];
@@ -150,6 +166,7 @@ function seal(form: number, count: number, length: number, head: number): void {
   sealed.count = count;
   sealed.length = length;
   sealed.head = head;
+  sealed.moves = [];
 }
 
 /**
@@ -181,6 +198,7 @@ function write(to: Views, start: number): void {
   if (form <= LISTS) {
     placeList(to, start);
     one[0] = undefined;
+    for (const buffer of moves) (buffer as ArrayBuffer).transfer(0);
   } else if (form === BUNDLE) to.bytes.set(bytes!, start);
   else to.words[start >> 2] = deposit(bundle, moves);
 }
