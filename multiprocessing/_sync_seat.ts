@@ -9,9 +9,13 @@
  * @module
  */
 import { allot, type Place, type PlaceHandle, reducePlace, revivePlace } from "./_arena.ts";
+import { here, now } from "../threading/_core/mod.ts";
 import { hasPlatform, MOST_WORDS, platform } from "../threading/_core/platform/mod.ts";
 import { type Ground, NOBODY, type Seat } from "./_sync_steps.ts";
 import { useKernel } from "./_sync_waiting.ts";
+
+/** How often a main thread that sleeps looks what its threads want, in milliseconds. */
+const SERVE_MS = 5;
 
 const NUMBER_SHIFT = 22;
 const IDENTITY = 2 ** NUMBER_SHIFT - 1;
@@ -51,8 +55,18 @@ class ArenaSeat implements Seat, Ground {
     return this.place.address(index);
   }
 
+  /** A main thread goes on serving its threads meanwhile: the one that it waits for may have to start another first. */
   sleep(index: number, seen: number, ms: number): void {
-    this.#arena.system.wait(this.place.address(index), seen, ms);
+    const { system } = this.#arena;
+    const site = here();
+    if (site.serve === undefined) return system.wait(this.place.address(index), seen, ms);
+    const until = now() + ms;
+    for (let left = ms; left > 0; left = until - now()) {
+      site.serve();
+      if (Atomics.load(this.words, index) !== seen) return;
+      system.wait(this.place.address(index), seen, Math.min(left, SERVE_MS));
+      if (Atomics.load(this.words, index) !== seen) return;
+    }
   }
 
   wake(index: number, count: number): void {

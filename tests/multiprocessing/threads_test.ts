@@ -1,14 +1,31 @@
 /** Threads and processes together: threads are nodes of the tree, and use what processes share. */
 
 import { assertEquals } from "@std/assert";
-import { Process } from "@batteries/concurrent/multiprocessing";
+import { Lock, Process, Queue } from "@batteries/concurrent/multiprocessing";
+import { Thread } from "@batteries/concurrent/threading";
 import { leavesThreads } from "../fixtures/multiprocessing/only_threads.ts";
+import { letsGoByThread, putByThread } from "../fixtures/multiprocessing/thread_parties.ts";
 import { CHECKS } from "../fixtures/multiprocessing/threads_program.ts";
 import { isRunning, waitForFile, waitUntil } from "./_world.ts";
 
 for (const [name, check] of Object.entries(CHECKS)) {
   Deno.test(`threads: ${name}`, check);
 }
+
+Deno.test("threads: what a blocked main thread waits for, may have to be started by it", async () => {
+  const [queue, lock] = [new Queue<number>(), new Lock()];
+  const putting = new Thread({ target: putByThread, args: [queue, 7] });
+  putting.start();
+  assertEquals(queue.getSync(), 7);
+  await putting.join();
+
+  lock.acquireSync();
+  const lettingGo = new Thread({ target: letsGoByThread, args: [lock] });
+  lettingGo.start();
+  assertEquals(lock.acquireSync(), true);
+  lock.release();
+  await lettingGo.join();
+});
 
 Deno.test("threads: in a program without --allow-ffi, hold the same", async () => {
   const program = new URL("../fixtures/multiprocessing/threads_program.ts", import.meta.url);
