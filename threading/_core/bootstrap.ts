@@ -329,7 +329,8 @@ function reap(): void {
   setTimeout(() => {
     reaping = false;
     reap();
-  }, pause);
+    // Time goes on while the list is gone through, and Deno warns of negative delays.
+  }, Math.max(0, pause));
 }
 
 /** A killable worker has ended on its own. */
