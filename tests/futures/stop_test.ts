@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { MemoryError, ThreadPoolExecutor, TimeoutError } from "@batteries/concurrent/futures";
-import { Event, Lock } from "@batteries/concurrent/threading";
+import { Event, Lock, PicklingError } from "@batteries/concurrent/threading";
 import { PriorityQueue, Queue } from "@batteries/concurrent/queue";
 import {
   block,
@@ -192,6 +192,26 @@ Deno.test("with: transfer, moves the buffer and does not copy it", async () => {
   const buffer = new Uint8Array(1000).fill(2).buffer;
   assertEquals(await executor.with({ transfer: [buffer] }).submit(sum, buffer), 2000);
   assert(buffer.detached);
+});
+
+Deno.test("with: transfer, of views, of parts and of what is no argument, lets go here; what is refused stays", async () => {
+  await using executor = new ThreadPoolExecutor(1);
+  const whole = new Uint8Array(1000).fill(2);
+  const part = new Uint8Array(1000).fill(3).subarray(0, 10);
+  const other = new ArrayBuffer(8);
+  assertEquals(
+    await executor.with({ transfer: [whole.buffer, other] }).submit(sum, whole.buffer),
+    2000,
+  );
+  assertEquals([whole.length, other.detached], [0, true]);
+  const moving = executor.with({ transfer: [part.buffer] });
+  assertEquals(await moving.submit(sum, part.buffer), 3000);
+  assertEquals(part.length, 0);
+  assertThrows(() => moving.submit(sum, new ArrayBuffer(8)));
+  const kept = new ArrayBuffer(8);
+  const unable = (() => 0) as never;
+  assertThrows(() => executor.with({ transfer: [kept] }).submit(sum, unable), PicklingError);
+  assertEquals(kept.detached, false);
 });
 
 Deno.test("with: wrong options, are refused at the call", async () => {
