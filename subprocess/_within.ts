@@ -15,10 +15,10 @@ export function within<T>(promise: Promise<T>, limit: Limit, expired: () => Erro
   if (deadline === Infinity && signal === undefined) return promise;
   return new Promise<T>((resolve, reject) => {
     let settled = false;
-    let stop: (() => void) | undefined;
+    const timer = { stop: () => {} };
     const settle = (act: () => void) => {
       settled = true;
-      stop?.();
+      timer.stop();
       signal?.removeEventListener("abort", onAbort);
       act();
     };
@@ -27,7 +27,7 @@ export function within<T>(promise: Promise<T>, limit: Limit, expired: () => Erro
     signal?.addEventListener("abort", onAbort, { once: true });
     // In a later turn, so that a promise that is settled already wins over a limit of 0.
     const soonest = Math.max(deadline, now() + 0.001);
-    stop = timerUntil(soonest, () => settle(() => reject(expired())));
-    if (settled) stop();
+    timer.stop = timerUntil(soonest, () => settle(() => reject(expired())));
+    if (settled) timer.stop();
   });
 }

@@ -355,7 +355,7 @@ Deno.test("passFds: the descriptor is open in the child under its number, only t
     "closed\n",
   );
   closeSync(fd);
-  await refused(["true"], { passFds: [987] }, RangeError, "987");
+  await refused(["true"], { passFds: [999_987] }, RangeError, "999987");
   await refused(["true"], { passFds: [-1] }, RangeError, "passFds");
   await refused(["true"], { passFds: ["1"] as unknown as number[] }, TypeError, "passFds");
   await refused(["true"], { passFds: [5], closeFds: false }, RangeError, "closeFds");

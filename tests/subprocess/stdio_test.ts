@@ -110,7 +110,7 @@ Deno.test("A descriptor's number of node:fs is a place, and the same one for bot
   callSync("echo 4; echo 5 >&2", { shell: true, stdout: fd, stderr: STDOUT });
   closeSync(fd);
   assertEquals(temp.text, "1\n2\n3\n4\n5\n");
-  assertThrows(() => new Popen(["true"], { stdout: 999 }), Error, "not open");
+  assertThrows(() => new Popen(["true"], { stdout: 999_999 }), Error, "not open");
 });
 
 Deno.test("stdout: 1 and stderr: 2 are this process's own; so is null", async () => {
