@@ -19,8 +19,8 @@
  *   100 ms a module may take more. The operating system's limits (cgroups) are for that, and against holes in the runtime itself.
  * - What {@linkcode run} does in the child is not: it shares a realm with the module, which can make it say anything. So its answer is
  *   a claim, and is printed as such.
- * - Nor, so far, is the answer's way back: a module that takes this library apart in the child may name any module in its answer, and this
- *   process imports what a value names. Until that is refused, do not take it for a wall against who knows that.
+ * - The answer's way back is: once a program has started a process with fewer permissions, it imports for values only modules that it has
+ *   named itself.
  *
  * @module
  */

@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { beWary } from "../threading/_core/trust.ts";
 import { startsRestricted } from "./_restricted.ts";
 import { whoAmI } from "./_self.ts";
 
@@ -29,13 +30,14 @@ export interface Grant {
 }
 
 /**
- * Checks the shape of what the user wants, and takes note when it leaves out what shared memory needs.
+ * Checks the shape of what the user wants, and takes note that there will be a process with fewer of them.
  *
  * @throws {TypeError} when it has not the shape of `permissions`.
  */
 export function checkPermissions(wanted: unknown): asserts wanted is Permissions {
-  if (wanted === "none") return startsRestricted();
   if (wanted === "inherit") return;
+  beWary();
+  if (wanted === "none") return startsRestricted();
   if (typeof wanted !== "object" || wanted === null || Array.isArray(wanted)) {
     throw new TypeError(
       `Cannot set permissions: they must be "inherit", "none" or an object such as { read: ["data"] }, got ${

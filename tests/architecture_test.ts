@@ -56,6 +56,10 @@ const BACK_DOORS: Record<string, { by: string[]; because: string }> = {
   "queue/_cargo.ts": { by: ["futures"], because: "the same question: what has handles in it" },
   "queue/_heap.ts": { by: ["sched"], because: "one heap serves both" },
   "threading/_core/clock.ts": { by: ["subprocess"], because: "time-outs without the engine" },
+  "threading/_core/trust.ts": {
+    by: ["multiprocessing"],
+    because: "who starts a restricted process need not load the engine for it",
+  },
   "threading/_core/leaks.ts": {
     by: ["subprocess"],
     because: "what is open is told without the engine",

@@ -13,6 +13,7 @@ import { classOf } from "./pickle_kinds.ts";
 import { isOurs } from "./call_site.ts";
 import { isWarm, namespaceOf, offersOf, resolveSpecifier, scanOf } from "./namespaces.ts";
 import { locate, type Reference, resolve, resolveSync } from "./reference.ts";
+import { mustKnow } from "./trust.ts";
 
 /** A class of errors. */
 export type ErrorClass = abstract new (...args: never[]) => object;
@@ -169,6 +170,7 @@ export async function classNamed(form: ErrorForm): Promise<ErrorClass | undefine
   for (const each of form.classes) {
     try {
       if (each.how === "registered" && !registered.has(`${each.module}#${each.name}`)) {
+        mustKnow(each.module);
         await import(each.module);
       }
       const type = each.how === "reference" ? await resolve(each.reference) : knownClass(each);

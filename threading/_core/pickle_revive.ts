@@ -22,6 +22,7 @@ import type {
 import { namespaceOf } from "./namespaces.ts";
 import { reducerNamed, setState } from "./pickle_kinds.ts";
 import { resolve, resolveSync } from "./reference.ts";
+import { mustKnow } from "./trust.ts";
 
 /** What a special needs from a module: the function, the class. */
 type Imported = ReadonlyMap<Special, unknown>;
@@ -39,7 +40,10 @@ export async function importAll(specials: readonly Special[]): Promise<Imported>
         imported.set(special, await classNamed(special.form));
         break;
       case "shareable":
-        if (reducerNamed(special.name) === undefined) await import(special.module);
+        if (reducerNamed(special.name) === undefined) {
+          mustKnow(special.module);
+          await import(special.module);
+        }
     }
   }));
   return imported;
@@ -69,6 +73,7 @@ export function importAllSync(specials: readonly Special[]): Imported {
 }
 
 function requireModule({ name, module }: ShareableSpecial): void {
+  mustKnow(module);
   if (namespaceOf(module) === undefined) {
     throw new PicklingError(
       `Cannot receive a ${name} in a Sync call: its module ${module} is not loaded here; import it first, or use the async form of the call`,

@@ -18,6 +18,7 @@
 import { PicklingError } from "./errors.ts";
 import { dataAt, type Namespace, namespaceOf, offersOf, remember } from "./namespaces.ts";
 import { type Reference, refusal, Seeker } from "./seek.ts";
+import { know, mustKnow } from "./trust.ts";
 import { Wanted } from "./wanted.ts";
 
 export type { Reference } from "./seek.ts";
@@ -105,6 +106,7 @@ export function locate(fn: AnyFunction, what: string, door: AnyFunction): Refere
   const reference = seeker.seek();
   if (reference === undefined) throw refusal(wanted, what, seeker.miss());
   located.set(fn, reference);
+  for (const url of modulesOf(reference)) know(url);
   return reference;
 }
 
@@ -115,9 +117,8 @@ export function locate(fn: AnyFunction, what: string, door: AnyFunction): Refere
  * @throws Whatever importing the module throws.
  */
 export async function resolve(reference: Reference): Promise<AnyFunction> {
-  const modules = reference.how === "search" ? reference.modules : [reference.module];
   const namespaces: Namespace[] = [];
-  for (const url of modules) namespaces.push(await importOnce(url));
+  for (const url of modulesOf(reference)) namespaces.push(await importOnce(url));
   return pick(reference, namespaces);
 }
 
@@ -128,8 +129,8 @@ export async function resolve(reference: Reference): Promise<AnyFunction> {
  */
 export function resolveSync(reference: Reference): AnyFunction {
   if (reference.how === "task") return pick(reference, []);
-  const modules = reference.how === "search" ? reference.modules : [reference.module];
-  const namespaces = modules.map((url) => {
+  const namespaces = modulesOf(reference).map((url) => {
+    mustKnow(url);
     const namespace = namespaceOf(url);
     if (namespace !== undefined) return namespace;
     throw new PicklingError(
@@ -140,8 +141,14 @@ export function resolveSync(reference: Reference): AnyFunction {
   return pick(reference, namespaces);
 }
 
+function modulesOf(reference: Reference): readonly string[] {
+  return reference.how === "search" ? reference.modules : [reference.module];
+}
+
 async function importOnce(url: string): Promise<Namespace> {
+  mustKnow(url);
   const namespace: Namespace = await import(url);
+  know(url);
   remember(url, namespace);
   return namespace;
 }
