@@ -112,6 +112,11 @@ export class ThreadPoolExecutor extends Executor {
     if (typeof given !== "object" || given === null) {
       throw new TypeError("Cannot make an executor: options must be a number or an object");
     }
+    if ("permissions" in given && given.permissions !== undefined) {
+      throw new TypeError(
+        "Cannot make an executor: threads have the permissions of their program; use ProcessPoolExecutor({ permissions }) for fewer",
+      );
+    }
     const name = new.target.name;
     const { initializer, initargs, threadNamePrefix } = given;
     if (initializer !== undefined) locate(initializer, "use as an initializer", new.target);

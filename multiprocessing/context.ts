@@ -99,7 +99,9 @@ function mustBeMethod(method: unknown): asserts method is StartMethod {
  * @throws {TypeError} When it is neither a string nor a file URL.
  */
 export function setExecutable(path: string | URL): void {
-  if (path instanceof URL) return change({ executable: decodeURIComponent(path.pathname) });
+  if (path instanceof URL && path.protocol === "file:") {
+    return change({ executable: decodeURIComponent(path.pathname) });
+  }
   if (typeof path !== "string" || path === "") {
     throw new TypeError(
       `Cannot set the executable: it must be a path or a file URL, got ${Deno.inspect(path)}`,

@@ -119,7 +119,8 @@ const STAYS = "a Process belongs to the process that made it; send its pid or na
  *
  * @typeParam A The parameters of the target.
  */
-export class Process<A extends unknown[] = unknown[]> {
+// deno-lint-ignore no-explicit-any -- a subclass that names no A may give its target any arguments
+export class Process<A extends unknown[] = any[]> {
   // Its type does not tell A, so that a Process of any function is a Process.
   readonly #target: ((...args: never[]) => unknown) | undefined;
   readonly #reference: Reference | undefined;

@@ -101,7 +101,8 @@ let adopting: ThreadEntry | undefined;
  *
  * @typeParam A The parameters of the target.
  */
-export class Thread<A extends unknown[] = unknown[]> {
+// deno-lint-ignore no-explicit-any -- a subclass that names no A may give its target any arguments
+export class Thread<A extends unknown[] = any[]> {
   // Their types do not tell A, so that a Thread of any function is a Thread: of an array of them, for instance.
   readonly #target: ((...args: never[]) => unknown) | undefined;
   readonly #reference: Reference | undefined;

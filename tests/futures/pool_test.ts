@@ -529,3 +529,8 @@ Deno.test("callbacks of tasks may submit, and may block for what they submit", a
     assertEquals(seen, [6]);
   }
 });
+
+Deno.test("ThreadPoolExecutor: permissions, are refused with where they can be had", () => {
+  const options = { permissions: "none" } as unknown as number;
+  assertThrows(() => new ThreadPoolExecutor(options), TypeError, "ProcessPoolExecutor");
+});
