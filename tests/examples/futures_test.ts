@@ -47,6 +47,6 @@ Deno.test("sandbox: run as its head says, survives all that its guests do", asyn
     "wordCount again gave 6",
   ]);
   // The engine's own words on the one that ran out of memory; nothing of ours.
-  assertStringIncludes(stderr, "Reached heap limit");
+  assertStringIncludes(stderr, "JavaScript out of memory");
   assert(!stderr.includes("Uncaught"));
 });

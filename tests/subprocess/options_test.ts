@@ -32,10 +32,15 @@ async function output(args: Args, options: RunOptions = {}): Promise<string> {
   return one as string;
 }
 
+/**
+ * Written by another program: the descriptor of a file that is written here may be inherited, for a moment, by a child that another test
+ * of this process starts, and nobody can run the file as long as somebody writes it ("Text file busy").
+ */
 function script(name: string, text: string, mode = 0o755): string {
   const path = `${directory}/${name}`;
-  Deno.writeTextFileSync(path, text, { mode });
-  Deno.chmodSync(path, mode);
+  const write = 'printf %s "$2" > "$1" && chmod "$3" "$1"';
+  const args = ["-c", write, "sh", path, text, mode.toString(8)];
+  assert(new Deno.Command("sh", { args }).outputSync().success);
   return path;
 }
 
