@@ -8,9 +8,9 @@
  */
 import { copyContext } from "../contextvars/mod.ts";
 import { entriesOf } from "../threading/_context.ts";
-import type { EncodedError } from "../threading/_core/mod.ts";
+import type { EncodedError, Ended } from "../threading/_core/mod.ts";
 import { getIdent } from "../threading/mod.ts";
-import { type Arrived, type Ended, received, receivedNow, receivedSoon } from "./_decode.ts";
+import { type Arrived, received, receivedNow, receivedSoon } from "./_decode.ts";
 import { inboxOfThread } from "./_inbox.ts";
 import { FAILED, openLetter, resultIn, sealArgs, sealedLetter } from "./_payload.ts";
 import {

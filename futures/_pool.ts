@@ -23,6 +23,7 @@ import {
   discard,
   type EncodedError,
   encodeError,
+  type Ended,
   importInProgress,
   type Limit,
   now,
@@ -33,7 +34,7 @@ import {
 } from "../threading/_core/mod.ts";
 import { getIdent, ThreadError } from "../threading/mod.ts";
 import { Crew } from "./_crew.ts";
-import { type Arrived, type Ended, received, receivedNow, receivedSoon } from "./_decode.ts";
+import { type Arrived, received, receivedNow, receivedSoon } from "./_decode.ts";
 import { inboxOfThread, type Source } from "./_inbox.ts";
 import { type Forward, Item } from "./_item.ts";
 import {

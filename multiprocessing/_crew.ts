@@ -21,6 +21,7 @@
 import {
   decodeErrorSync,
   type EncodedError,
+  type Ended,
   here,
   locate,
   type Reference,
@@ -38,7 +39,7 @@ import {
   TOLD_TASK,
   type Trade,
 } from "./_crew_protocol.ts";
-import { type Ended, receive } from "./_crew_receive.ts";
+import { receive } from "./_crew_receive.ts";
 import { ProcessError } from "./errors.ts";
 
 /** Milliseconds of work that a worker may have before it. */

@@ -3,9 +3,14 @@
  *
  * @module
  */
-import { limitOf, refuse, TimeoutError, type WaitOptions } from "../threading/_core/mod.ts";
+import {
+  type Ended,
+  limitOf,
+  refuse,
+  TimeoutError,
+  type WaitOptions,
+} from "../threading/_core/mod.ts";
 import { happens } from "./_ready.ts";
-import type { Ended } from "./_crew_receive.ts";
 
 /** What a call of a pool may be followed by. */
 export interface Callbacks<T> {

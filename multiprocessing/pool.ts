@@ -26,11 +26,11 @@
  *
  * @module
  */
-import { refuse } from "../threading/_core/mod.ts";
+import { type Ended, refuse } from "../threading/_core/mod.ts";
 import { Crew, type Job, type Policy } from "./_crew.ts";
 import { ProcessTrade } from "./_crew_processes.ts";
 import { type AnyFunction, CALL, type ChunkResult, type Ending, SPREAD } from "./_crew_protocol.ts";
-import { type Ended, errorSoon } from "./_crew_receive.ts";
+import { errorSoon } from "./_crew_receive.ts";
 import { ThreadTrade } from "./_crew_threads.ts";
 import type { Permissions } from "./_permissions.ts";
 import { WorkerLostError } from "./_pool_errors.ts";

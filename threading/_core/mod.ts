@@ -77,6 +77,7 @@ export {
   type Outcome,
   registerError,
 } from "./outcome.ts";
+export { classesAreHere, type Ended, mainIsEvaluated, mainModule } from "./arrival.ts";
 export {
   locate,
   locateObject,
