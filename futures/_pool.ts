@@ -87,6 +87,7 @@ import {
   Ring,
 } from "./_ring.ts";
 import { depositOf } from "./_sending.ts";
+import { type ExecutorStats, Tally } from "./_stats.ts";
 import { mayStop, type RunOptions } from "./_terms.ts";
 import { Visitors } from "./_visitors.ts";
 import type { Post } from "./_worker.ts";
@@ -104,21 +105,6 @@ export interface PoolOptions {
   readonly memoryLimit: number | undefined;
   /** The function at which stacks of refusals begin. */
   readonly door: AnyFunction;
-}
-
-/** Times in milliseconds. */
-export class Times {
-  count = 0;
-  total = 0;
-  min = Infinity;
-  max = 0;
-
-  add(time: number): void {
-    this.count++;
-    this.total += time;
-    if (time < this.min) this.min = time;
-    if (time > this.max) this.max = time;
-  }
 }
 
 /** Bytes that are kept free for the results of a function that has given as many, at most. */
@@ -145,10 +131,7 @@ export class Pool {
   #cancelled: Item[] = [];
   /** Bytes that the largest result of a function took, where that was more than its arguments left room for. */
   readonly #rooms = new Map<number, number>();
-  done = 0;
-  failed = 0;
-  readonly runTime = new Times();
-  readonly waitTime = new Times();
+  readonly #tally = new Tally();
   #broken: Error | undefined;
   #closed = false;
 
@@ -187,8 +170,11 @@ export class Pool {
     return this.#closed;
   }
 
-  get workers(): number {
-    return this.#crew.started;
+  /** How the pool does. */
+  stats(): ExecutorStats {
+    let running = 0;
+    for (const item of this.#items()) if (item.running()) running++;
+    return this.#tally.told(this.#crew.started, { running, pending: this.#pending });
   }
 
   /** How other threads reach this pool. */
@@ -200,13 +186,6 @@ export class Pool {
 
   *#items(): Generator<Item> {
     for (const item of this.#table) if (item !== undefined) yield item;
-  }
-
-  /** Tasks that have not ended, and those of them that run. */
-  count(): { pending: number; running: number } {
-    let running = 0;
-    for (const item of this.#items()) if (item.running()) running++;
-    return { pending: this.#pending, running };
   }
 
   /**
@@ -424,7 +403,7 @@ export class Pool {
   #stop(item: Item, error: unknown): void {
     if (item.over) return;
     if (this.takeBack(item)) {
-      this.failed++;
+      this.#tally.ended(false);
       item.forward?.(ERROR, encodeError(error));
       conclude(item.future, { error });
       return;
@@ -474,8 +453,7 @@ export class Pool {
     if (item === undefined || item.block !== block || item.ring !== ring) return ring.free(block);
     const ran = ring.doubles[(block + B_RAN) >> 1];
     this.#inbox.learn(ran);
-    this.runTime.add(ran);
-    this.waitTime.add(performance.now() - item.submitted - ran);
+    this.#tally.took(item.submitted, ran);
     label.form = words[block + B_FORM];
     label.count = words[block + B_COUNT];
     label.length = words[block + B_LENGTH];
@@ -518,8 +496,7 @@ export class Pool {
     if (item.over) return;
     this.#forget(item);
     item.ring.free(item.block);
-    if ("error" in ended) this.failed++;
-    else this.done++;
+    this.#tally.ended("value" in ended);
     if (!told && "error" in ended) item.forward?.(ERROR, encodeError(ended.error));
     conclude(item.future, ended);
   }
@@ -553,7 +530,7 @@ export class Pool {
     const error = this.#brokenError();
     this.#inbox.decoding.delete(item);
     this.#forget(item);
-    this.failed++;
+    this.#tally.ended(false);
     item.forward?.(ERROR, encodeError(error));
     conclude(item.future, { error });
   }

@@ -8,8 +8,7 @@ import { Crew, type Job, type Policy } from "../multiprocessing/_crew.ts";
 import { ProcessTrade } from "../multiprocessing/_crew_processes.ts";
 import type { Permissions } from "../multiprocessing/mod.ts";
 import { BrokenProcessPool } from "./_broken_process_pool.ts";
-import { Times } from "./_pool.ts";
-import { type ExecutorStats, statsOf } from "./_stats.ts";
+import { type ExecutorStats, Tally } from "./_stats.ts";
 import { mayStop, type RunOptions } from "./_terms.ts";
 import { MemoryError, RuntimeError } from "./errors.ts";
 import { checkShutdown, Executor, type ShutdownOptions } from "./executor.ts";
@@ -90,7 +89,7 @@ const forgotten = new FinalizationRegistry<Crew<unknown>>((crew) => crew.close()
  */
 export class ProcessPoolExecutor extends Executor {
   readonly #crew: Crew<unknown>;
-  readonly #counts = { done: 0, failed: 0, run: new Times(), wait: new Times() };
+  readonly #tally = new Tally();
   #shut = false;
 
   /**
@@ -151,7 +150,7 @@ export class ProcessPoolExecutor extends Executor {
     door: AnyFunction,
   ): Future<unknown> {
     if (this.#shut) throw new RuntimeError("Cannot submit: the executor was shut down");
-    const counts = this.#counts;
+    const tally = this.#tally;
     const crew = this.#crew;
     const future = new Future<unknown>();
     const submitted = performance.now();
@@ -166,10 +165,8 @@ export class ProcessPoolExecutor extends Executor {
         withdraw: () => void future.cancel(),
         ended: (ended, ran) => {
           limit?.end();
-          if ("error" in ended) counts.failed++;
-          else counts.done++;
-          counts.run.add(ran);
-          counts.wait.add(Math.max(0, performance.now() - submitted - ran));
+          tally.ended("value" in ended);
+          tally.took(submitted, ran);
           conclude(future, ended);
         },
       },
@@ -185,17 +182,7 @@ export class ProcessPoolExecutor extends Executor {
 
   /** How the executor does. */
   override stats(): ExecutorStats {
-    const { running, pending } = this.#crew.count();
-    const { done, failed, run, wait } = this.#counts;
-    return {
-      workers: this.#crew.workers,
-      busy: running,
-      queued: pending - running,
-      done,
-      failed,
-      runTime: statsOf(run),
-      waitTime: statsOf(wait),
-    };
+    return this.#tally.told(this.#crew.workers, this.#crew.count());
   }
 
   /** See {@linkcode Executor.shutdown}. */

@@ -7,7 +7,7 @@ import { locate, register } from "../threading/_core/mod.ts";
 import { Handle } from "./_handle.ts";
 import { Pool } from "./_pool.ts";
 import type { Door } from "./_protocol.ts";
-import { type ExecutorStats, statsOf } from "./_stats.ts";
+import type { ExecutorStats } from "./_stats.ts";
 import { RuntimeError } from "./errors.ts";
 import { checkShutdown, Executor, type RunOptions, type ShutdownOptions } from "./executor.ts";
 import type { Future } from "./future.ts";
@@ -164,16 +164,7 @@ export class ThreadPoolExecutor extends Executor {
         "Cannot tell the stats of an executor of another thread: ask in its own thread",
       );
     }
-    const { pending, running } = pool.count();
-    return {
-      workers: pool.workers,
-      busy: running,
-      queued: pending - running,
-      done: pool.done,
-      failed: pool.failed,
-      runTime: statsOf(pool.runTime),
-      waitTime: statsOf(pool.waitTime),
-    };
+    return pool.stats();
   }
 
   /** See {@linkcode Executor.shutdown}. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Parcel, Reference } from "../threading/_core/mod.ts";
+import { modulesOf, type Parcel, type Reference } from "../threading/_core/mod.ts";
 import { IMPORTING, PROCESS } from "./_child.ts";
 import { spawnWarm } from "./_forkserver.ts";
 import { inherited, type Permissions } from "./_permissions.ts";
@@ -45,7 +45,7 @@ export function launchChild(plan: Plan): Child {
       `Cannot start ${plan.name}: programs made by deno compile cannot start processes of this package; run the program with deno run`,
     );
   }
-  const modules = modulesOf(plan);
+  const modules = [...new Set(plan.references.flatMap(modulesOf))];
   const main = mainFor(plan.name, modules);
   const number = started++;
   const work: Work = {
@@ -98,15 +98,6 @@ function preloaded(main: string): string[] {
   });
 }
 
-/** The modules of what the child runs. */
-function modulesOf({ references }: Plan): string[] {
-  return [...new Set(references.flatMap(modulesIn))];
-}
-
-function modulesIn(reference: Reference): readonly string[] {
-  return reference.how === "search" ? reference.modules : [reference.module];
-}
-
 /**
  * What else the child imports: the library's own modules, if it is sure to need them; all that it may need, if it cannot import by
  * itself. Deno loads all these when the child starts, whether they are used or not.
@@ -119,7 +110,7 @@ function more({ permissions, parcel }: Plan, main: string, { simple, guard }: Wo
   for (const special of parcel?.specials ?? []) {
     if (special.kind === "shareable") modules.push(special.module);
     else if (special.kind === "function" || special.kind === "instance") {
-      modules.push(...modulesIn(special.reference));
+      modules.push(...modulesOf(special.reference));
     }
   }
   return modules;

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { type Context, currentContext } from "../contextvars/context.ts";
 import {
   type AcquireOptions,
   FOREVER,
@@ -12,6 +11,7 @@ import {
   register,
   type WaitOptions,
 } from "../threading/_core/mod.ts";
+import { BLOCKING, currentFlow, NO_FLOW, SuspendedHolds } from "../threading/_flows.ts";
 import { hold, holdSync } from "../threading/_holdable.ts";
 import { ThreadError } from "../threading/mod.ts";
 import { FarMutex, serveMutex } from "./_sync_far.ts";
@@ -36,32 +36,6 @@ let arrived: NearMutex | FarMutex | undefined;
 const FLOW = 0;
 /** Of the holder's words: how many times it has acquired the lock. */
 const COUNT = 1;
-
-const NO_FLOW = 0;
-const BLOCKING = 1;
-
-const flows = new WeakMap<Context, number>();
-let lastFlow = BLOCKING;
-
-/** The number of the calling asynchronous flow, which is its context. */
-function currentFlow(): number {
-  const context = currentContext();
-  let flow = flows.get(context);
-  if (flow === undefined) flows.set(context, flow = ++lastFlow);
-  return flow;
-}
-
-/**
- * The holds of a flow of which some tasks wait for a condition. The first that waits gives the lock up for all of them, for a count
- * does not say whose holds it counts; from then on it is as if each other task still had its own:
- *
- * - it may wait, notify and release on the strength of it, as long as `holds` exceeds `waiters`;
- * - whoever comes back from waiting takes one hold with it, the last one what is left.
- */
-interface Suspended {
-  holds: number;
-  waiters: number;
-}
 
 /**
  * A reentrant lock between processes: its owner may acquire it again, and has to release it as often.
@@ -93,8 +67,7 @@ interface Suspended {
  */
 export class RLock {
   readonly #port: MutexPort;
-  /** By flow. Invariant: `0 < waiters <= holds`. */
-  readonly #suspended: Map<number, Suspended> = new Map();
+  readonly #suspended = new SuspendedHolds();
   #died = false;
 
   /** Makes an unlocked lock. */
@@ -200,17 +173,14 @@ export class RLock {
       if (--this.#port.own[COUNT] === 0) this.#letGo();
       return;
     }
-    const suspended = this.#spare();
-    if (suspended === undefined) {
-      throw new ThreadError(
-        `Cannot release the RLock: ${
-          this.locked()
-            ? "its owner is another process, thread or asynchronous flow"
-            : "it is not locked"
-        }`,
-      );
-    }
-    suspended.holds--;
+    if (this.#suspended.release(currentFlow())) return;
+    throw new ThreadError(
+      `Cannot release the RLock: ${
+        this.locked()
+          ? "its owner is another process, thread or asynchronous flow"
+          : "it is not locked"
+      }`,
+    );
   }
 
   #letGo(): void {
@@ -256,29 +226,20 @@ export class RLock {
     return holdSync(this, options);
   }
 
-  /** The suspended holds of the calling flow, if some of them are of tasks that do not wait. */
-  #spare(): Suspended | undefined {
-    const suspended = this.#suspended.get(currentFlow());
-    return suspended && suspended.holds > suspended.waiters ? suspended : undefined;
-  }
-
   /** For conditions: whether the caller owns the lock. @internal */
   _isOwned(): boolean {
-    return this.#owner() !== NO_FLOW || this.#spare() !== undefined;
+    return this.#owner() !== NO_FLOW || this.#suspended.hasSpare(currentFlow());
   }
 
   /** For conditions: lets go of the lock however often it was acquired; gives the flow. The caller owns it. @internal */
   _releaseSave(): number {
-    const flow = this.#owner();
-    if (flow === NO_FLOW) {
-      this.#spare()!.waiters++;
-      return currentFlow();
+    const owner = this.#owner();
+    const flow = owner === NO_FLOW ? currentFlow() : owner;
+    if (owner === NO_FLOW) this.#suspended.join(flow);
+    else {
+      this.#suspended.suspend(flow, this.#port.own[COUNT]);
+      this.#letGo();
     }
-    const suspended = this.#suspended.get(flow) ?? { holds: 0, waiters: 0 };
-    suspended.holds += this.#port.own[COUNT];
-    suspended.waiters++;
-    this.#suspended.set(flow, suspended);
-    this.#letGo();
     return flow;
   }
 
@@ -296,11 +257,6 @@ export class RLock {
 
   /** One that has waited holds the lock once, and takes what else is its own. */
   #resume(flow: number): void {
-    const suspended = this.#suspended.get(flow)!;
-    const taken = suspended.waiters === 1 ? suspended.holds : 1;
-    this.#port.own[COUNT] += taken - 1;
-    suspended.holds -= taken;
-    suspended.waiters--;
-    if (suspended.waiters === 0) this.#suspended.delete(flow);
+    this.#port.own[COUNT] += this.#suspended.resume(flow) - 1;
   }
 }

@@ -24,12 +24,16 @@ const MAY: Record<string, string[]> = {
 /** Files behind another room's door that may be imported all the same: by whom, and why. */
 const BACK_DOORS: Record<string, { by: string[]; because: string }> = {
   "contextvars/context.ts": {
-    by: ["threading", "futures", "multiprocessing"],
+    by: ["threading", "futures"],
     because: "threads, flows and tasks start in a context; the owner of an RLock is one",
   },
   "threading/_holdable.ts": {
     by: ["multiprocessing"],
     because: "hold is the same for every lock",
+  },
+  "threading/_flows.ts": {
+    by: ["multiprocessing"],
+    because: "who owns a reentrant lock within a thread is the same for every lock",
   },
   "threading/_context.ts": {
     by: ["futures"],

@@ -6,6 +6,7 @@
 import { runInContext } from "../contextvars/context.ts";
 import {
   importingModules,
+  modulesOf,
   type Parcel,
   type Reference,
   resolve,
@@ -59,7 +60,7 @@ export function report(error: unknown): Promise<void> {
 function importedBy({ target, self }: StartMessage): string {
   const reference = target ?? self?.type;
   if (reference === undefined) return "the modules of its arguments";
-  return reference.how === "search" ? reference.modules[0] : reference.module;
+  return modulesOf(reference)[0];
 }
 
 interface Loaded {

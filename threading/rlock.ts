@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { type Context, currentContext } from "../contextvars/context.ts";
 import {
   acquire,
   type AcquireOptions,
@@ -29,39 +28,14 @@ import {
   STATE,
   type WaitOptions,
 } from "./_core/mod.ts";
+import { BLOCKING, currentFlow, NO_FLOW, SuspendedHolds } from "./_flows.ts";
 import { hold, holdSync } from "./_holdable.ts";
 import { ThreadError } from "./errors.ts";
 
-/** Which flow of the holding agent owns the lock: {@linkcode NOBODY}, {@linkcode BLOCKING} or an asynchronous flow's number. */
+/** Which flow of the holding agent owns the lock: {@linkcode NO_FLOW}, {@linkcode BLOCKING} or an asynchronous flow's number. */
 const FLOW = STATE + MUTEX_WORDS;
 /** How many times it has acquired the lock. Both words are the holder's. */
 const COUNT = FLOW + 1;
-
-const NOBODY = 0;
-const BLOCKING = 1;
-
-const flows = new WeakMap<Context, number>();
-let lastFlow = BLOCKING;
-
-/** The number of the calling asynchronous flow, which is its context. */
-function currentFlow(): number {
-  const context = currentContext();
-  let flow = flows.get(context);
-  if (flow === undefined) flows.set(context, flow = ++lastFlow);
-  return flow;
-}
-
-/**
- * The holds of a flow of which some tasks wait for a condition. The first that waits gives the lock up for all of them, for a count
- * does not say whose holds it counts; from then on it is as if each other task still had its own:
- *
- * - it may wait, notify and release on the strength of it, as long as `holds` exceeds `waiters`;
- * - whoever comes back from waiting takes one hold with it, the last one what is left.
- */
-interface Suspended {
-  holds: number;
-  waiters: number;
-}
 
 /**
  * A reentrant lock: its owner may acquire it again, and has to release it as often.
@@ -93,8 +67,7 @@ export class RLock {
   readonly #cell: Cell;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #revocable: Revocable;
-  /** By flow. Invariant: `0 < waiters <= holds`. */
-  readonly #suspended: Map<number, Suspended> = new Map();
+  readonly #suspended = new SuspendedHolds();
 
   /** Makes an unlocked lock. */
   constructor() {
@@ -175,7 +148,7 @@ export class RLock {
   #owner(): number {
     if (this.#ownedBy(BLOCKING)) return BLOCKING;
     const flow = currentFlow();
-    return this.#ownedBy(flow) ? flow : NOBODY;
+    return this.#ownedBy(flow) ? flow : NO_FLOW;
   }
 
   /**
@@ -184,12 +157,8 @@ export class RLock {
    * @throws {ThreadError} When the caller is not the owner.
    */
   release(): void {
-    if (this.#owner() === NOBODY) {
-      const suspended = this.#spare();
-      if (suspended !== undefined) {
-        suspended.holds--;
-        return;
-      }
+    if (this.#owner() === NO_FLOW) {
+      if (this.#suspended.release(currentFlow())) return;
       throw new ThreadError(
         `Cannot release the RLock: ${
           this.locked() ? "its owner is another thread or asynchronous flow" : "it is not locked"
@@ -203,7 +172,7 @@ export class RLock {
     const words = this.#words;
     const mine = this.#cell.site.agent << 1;
     // Before the lock is free or somebody else's: from then on the word is theirs.
-    words[FLOW] = NOBODY;
+    words[FLOW] = NO_FLOW;
     if (Atomics.compareExchange(words, STATE, mine, 0) === mine) return;
     runSync(this.#cell.site, release(this.#cell, MUTEX, 1));
   }
@@ -240,29 +209,20 @@ export class RLock {
     return holdSync(this, options);
   }
 
-  /** The suspended holds of the calling flow, if some of them are of tasks that do not wait. */
-  #spare(): Suspended | undefined {
-    const suspended = this.#suspended.get(currentFlow());
-    return suspended && suspended.holds > suspended.waiters ? suspended : undefined;
-  }
-
   /** For conditions: whether the caller owns the lock. @internal */
   _isOwned(): boolean {
-    return this.#owner() !== NOBODY || this.#spare() !== undefined;
+    return this.#owner() !== NO_FLOW || this.#suspended.hasSpare(currentFlow());
   }
 
   /** For conditions: lets go of the lock however often it was acquired; gives the flow. The caller owns it. @internal */
   _releaseSave(): number {
-    if (this.#owner() === NOBODY) {
-      this.#spare()!.waiters++;
-      return currentFlow();
+    const owner = this.#owner();
+    const flow = owner === NO_FLOW ? currentFlow() : owner;
+    if (owner === NO_FLOW) this.#suspended.join(flow);
+    else {
+      this.#suspended.suspend(flow, this.#words[COUNT]);
+      this.#letGo();
     }
-    const flow = this.#words[FLOW];
-    const suspended = this.#suspended.get(flow) ?? { holds: 0, waiters: 0 };
-    suspended.holds += this.#words[COUNT];
-    suspended.waiters++;
-    this.#suspended.set(flow, suspended);
-    this.#letGo();
     return flow;
   }
 
@@ -283,11 +243,6 @@ export class RLock {
 
   /** One that has waited holds the lock once, and takes what else is its own. */
   #resume(flow: number): void {
-    const suspended = this.#suspended.get(flow)!;
-    const taken = suspended.waiters === 1 ? suspended.holds : 1;
-    this.#words[COUNT] += taken - 1;
-    suspended.holds -= taken;
-    suspended.waiters--;
-    if (suspended.waiters === 0) this.#suspended.delete(flow);
+    this.#words[COUNT] += this.#suspended.resume(flow) - 1;
   }
 }

@@ -22,6 +22,7 @@ import {
   listThreads,
   locate,
   MAIN_IDENT,
+  modulesOf,
   mustRead,
   nameOf,
   nativeOf,
@@ -355,8 +356,7 @@ function check<A extends unknown[]>(options: ThreadOptions<A>): void {
 }
 
 function mayImport(reference: Reference): void {
-  const modules = reference.how === "search" ? reference.modules : [reference.module];
-  for (const module of modules) mustRead(module, "start a thread");
+  for (const module of modulesOf(reference)) mustRead(module, "start a thread");
 }
 
 /** @throws {ThreadError} While this worker imports a module for a thread. */

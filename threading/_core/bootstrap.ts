@@ -119,13 +119,6 @@ function seatOf(ident: number): Seat | undefined {
   for (const seat of seats.values()) if (seat.running?.job.thread.ident === ident) return seat;
 }
 
-/** A job has ended, and everything that it had sent was read. */
-function tellOver({ job: { thread }, correspondents }: Running): void {
-  for (const module of correspondents) {
-    handTo(module, (taker: FrameTaker) => taker.threadOver(thread.ident));
-  }
-}
-
 function tellMain(message: ToMain, transfer: Transferable[] = []): void {
   const { ground, agent } = here();
   const port = toMain;
@@ -272,18 +265,15 @@ function webBody(entry: URL): Body {
 export function kill(ident: number): void {
   if (!isMain()) return tellMain({ kind: "kill", ident });
   serve();
-  if (dying.some(({ seat }) => seat.running?.job.thread.ident === ident)) return;
-  for (const seat of seats.values()) {
-    if (seat.running?.job.thread.ident !== ident || seat.running.job.killable === undefined) {
-      continue;
-    }
-    const how = bringToStop(seat.agent);
-    // One that has settled ends by itself, and runs nothing of the user's any more.
-    if (how === "settled") return bury(seat, true);
-    seat.worker.terminate();
-    dying.push({ seat, clean: how === "clean", until: now() + LONG_DYING, next: 0, pause: 1 });
-    return reap();
-  }
+  const seat = seatOf(ident);
+  if (seat?.running?.job.killable === undefined) return;
+  if (dying.some((other) => other.seat === seat)) return;
+  const how = bringToStop(seat.agent);
+  // One that has settled ends by itself, and runs nothing of the user's any more.
+  if (how === "settled") return bury(seat, true);
+  seat.worker.terminate();
+  dying.push({ seat, clean: how === "clean", until: now() + LONG_DYING, next: 0, pause: 1 });
+  reap();
 }
 
 /** Workers that have been killed and may still run: `terminate()` takes some milliseconds when all processors are busy. */
@@ -343,16 +333,26 @@ function died(seat: Seat, message: string, memory: boolean): void {
   deliver({ handler, message: death, to: owner, from: here().agent, returned: true });
 }
 
+/** The job of a worker is over. Gives it. */
+function endJob(seat: Seat): Job {
+  // What it asked for since we last read its requests.
+  readRequests(seat);
+  const { job, port, correspondents } = seat.running!;
+  port.close();
+  if (!job.daemon) unholdForJob();
+  // Everything that it had sent was read.
+  for (const module of correspondents) {
+    handTo(module, (taker: FrameTaker) => taker.threadOver(job.thread.ident));
+  }
+  seat.running = undefined;
+  return job;
+}
+
 /** What is left to do for a worker that runs no more. `clean`: none of its waiters is in a lot. */
 function bury(seat: Seat, clean: boolean): void {
   const { ground, agent: main } = here();
   const { words } = ground;
-  readRequests(seat);
-  const { job, port } = seat.running!;
-  port.close();
-  if (!job.daemon) unholdForJob();
-  tellOver(seat.running!);
-  seat.running = undefined;
+  const { thread } = endJob(seat);
   seats.delete(seat.agent);
   if (clean && Atomics.load(words, seat.agent + A_LOCKS) === 0) freeAgent(ground, seat.agent, main);
   else {
@@ -360,7 +360,7 @@ function bury(seat: Seat, clean: boolean): void {
     Atomics.add(words, DEATHS, 1);
     for (const agent of [main, ...seats.keys()]) nudge(ground, agent);
   }
-  finish(job.thread);
+  finish(thread);
 }
 
 /** The nameless method by which Deno's own code refs and unrefs a worker. */
@@ -573,13 +573,7 @@ function settle(seat: Seat): void {
   const status = Atomics.load(here().ground.words, seat.agent + A_STATUS);
   if (status === BUSY) return;
   if (seat.running !== undefined) {
-    // What it asked for after we read its requests, and before its status changed.
-    readRequests(seat);
-    const { job, port } = seat.running;
-    port.close();
-    if (!job.daemon) unholdForJob();
-    tellOver(seat.running);
-    seat.running = undefined;
+    endJob(seat);
     if (status === PARKED) parkSeat(seat);
   }
   if (status === GONE && seats.delete(seat.agent)) dismiss(seat);

@@ -81,6 +81,7 @@ export { classesAreHere, type Ended, mainIsEvaluated, mainModule } from "./arriv
 export {
   locate,
   locateObject,
+  modulesOf,
   type Reference,
   resolve,
   resolveObject,

@@ -141,7 +141,8 @@ export function resolveSync(reference: Reference): AnyFunction {
   return pick(reference, namespaces);
 }
 
-function modulesOf(reference: Reference): readonly string[] {
+/** The modules in which it is looked for. */
+export function modulesOf(reference: Reference): readonly string[] {
   return reference.how === "search" ? reference.modules : [reference.module];
 }
 
