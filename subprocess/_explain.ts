@@ -80,6 +80,10 @@ export function explain(error: unknown, attempt: Attempt): unknown {
       Deno.errors.PermissionDenied,
       attempt.changesUser && error.message.includes("os error 1)")
         ? `${start}: this process may not change to that user or group`
+        : attempt.changesUser
+        ? `${start}: that user or group may not execute the file, or may not enter the working directory '${
+          cwd ?? Deno.cwd()
+        }'`
         : `${start}: ${FORBIDDEN}`,
       program,
       error,

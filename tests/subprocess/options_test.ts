@@ -305,17 +305,28 @@ Deno.test("startNewSession", { ignore: !linux }, async () => {
 });
 
 Deno.test("user, group and extraGroups, by number and by name", { ignore: !root }, async () => {
-  assertEquals(await output("id -u; id -g", { shell: true, user: 1, group: 2 }), "1\n2\n");
-  assertEquals(
-    await output("id -u; id -g", { shell: true, user: "daemon", group: "bin" }),
-    "1\n2\n",
-  );
-  assertEquals(
-    await output("id -G", { shell: true, group: 2, extraGroups: [3, "adm"] }),
-    "2 3 4\n",
-  );
-  assertEquals(await output("id -G", { shell: true, user: 1, group: 2, extraGroups: [] }), "2\n");
+  // Where nobody but root may enter the project's folder, others could not start there.
+  const shell: RunOptions = { shell: true, cwd: "/" };
+  assertEquals(await output("id -u; id -g", { ...shell, user: 1, group: 2 }), "1\n2\n");
+  assertEquals(await output("id -u; id -g", { ...shell, user: "daemon", group: "bin" }), "1\n2\n");
+  assertEquals(await output("id -G", { ...shell, group: 2, extraGroups: [3, "adm"] }), "2 3 4\n");
+  assertEquals(await output("id -G", { ...shell, user: 1, group: 2, extraGroups: [] }), "2\n");
 });
+
+Deno.test(
+  "A working directory that the child's user may not enter is named",
+  { ignore: !root },
+  async () => {
+    const own = `${directory}/own`;
+    Deno.mkdirSync(own, { mode: 0o700 });
+    const error = await assertRejects(
+      () => run(["true"], { cwd: own, user: 1, group: 2 }),
+      Deno.errors.PermissionDenied,
+      "may not enter the working directory",
+    );
+    assert(error.message.includes(own));
+  },
+);
 
 Deno.test("user, group and extraGroups refuse what is no account", async () => {
   for (const bad of [-1, 2 ** 32, 1.5, "no-such-account", "-u", ""]) {
