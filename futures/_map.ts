@@ -57,7 +57,7 @@ export function mapArguments(rest: unknown[]): { sources: Source[]; options: Map
     typeof value === "string" ||
     typeof (value as typeof last)?.[Symbol.iterator] === "function" ||
     typeof (value as typeof last)?.[Symbol.asyncIterator] === "function";
-  const hasOptions = sources.length > 1 && !isSource(last);
+  const hasOptions = !isSource(last) && (sources.length > 1 || areOptions(last));
   const options = hasOptions ? (sources.pop() ?? {}) as MapOptions : {};
   if (typeof options !== "object") {
     throw new TypeError(
@@ -71,8 +71,15 @@ export function mapArguments(rest: unknown[]): { sources: Source[]; options: Map
       );
     }
   }
-  if (sources.length === 0) throw new TypeError("Cannot map: at least one iterable is needed");
-  return { sources: sources as Source[], options };
+  // As in Python: without iterables there is nothing to call for, rather than calls without arguments for ever.
+  return { sources: sources.length === 0 ? [[]] : sources as Source[], options };
+}
+
+/** Whether what stands alone is meant as options, and no forgotten iterable. */
+function areOptions(value: unknown): boolean {
+  const names = ["timeout", "signal", "chunksize", "buffersize", "progress"];
+  return typeof value === "object" && value !== null &&
+    Object.keys(value).every((name) => names.includes(name));
 }
 
 function count(value: number | undefined, name: string): number | undefined {

@@ -549,9 +549,19 @@ export class Pool {
     this.#ring?.shutDown(AT_END);
   }
 
-  /** Takes back every task that no worker has. */
+  /**
+   * Takes back every task that no worker has, but for as many as there are workers that have none, the oldest: what a worker is being
+   * started for, or woken for, counts as begun.
+   */
   cancelAll(): void {
-    for (const { future, forward } of [...this.#items()]) {
+    const queued: Item[] = [];
+    let kept = this.#crew.count;
+    for (const item of this.#items()) {
+      if (item.running()) kept--;
+      else queued.push(item);
+    }
+    queued.sort((a, b) => a.serial - b.serial | 0);
+    for (const { future, forward } of queued.slice(Math.max(0, kept))) {
       if (!future.cancel()) continue;
       forward?.(ERROR, encodeError(new CancelledError("The call was cancelled before it started")));
     }

@@ -189,7 +189,7 @@ export class ProcessPoolExecutor extends Executor {
   override async shutdown(options: ShutdownOptions = {}): Promise<void> {
     checkShutdown(options);
     this.#shut = true;
-    if (options.cancelFutures === true) this.#crew.withdraw();
+    if (options.cancelFutures === true) this.#crew.withdraw({ butNext: true });
     this.#crew.close();
     if (options.wait !== false) await this.#crew.join();
   }

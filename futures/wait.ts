@@ -231,13 +231,14 @@ class Completed<T> implements AsyncIterableIterator<DoneFuture<T>> {
   /** Those that are done, in that order, of which the first were given. */
   #ready: Future<T>[] = [];
   #given = 0;
+  readonly #total: number;
   #left: number;
   /** Set as soon as there is something to give. */
   #news = new Future<void>();
 
   constructor(futures: Set<Future<T>>, limit: Limit) {
     this.#limit = limit;
-    this.#left = futures.size;
+    this.#left = this.#total = futures.size;
     this.#forgets = [...futures].map((future) =>
       whenDone(future as Any, () => {
         this.#ready.push(future);
@@ -267,7 +268,7 @@ class Completed<T> implements AsyncIterableIterator<DoneFuture<T>> {
       try {
         if (await isDone(this.#news, this.#limit)) continue;
         if (this.#left === 0) continue;
-        throw new TimeoutError(`${this.#left} futures were not done in time`);
+        throw new TimeoutError(`${this.#left} of ${this.#total} futures were not done in time`);
       } catch (error) {
         this.#end();
         throw error;

@@ -316,10 +316,17 @@ export class Crew<B> {
     });
   }
 
-  /** Has every task withdrawn that no worker has. */
-  withdraw(): void {
+  /**
+   * Has every task withdrawn that no worker has; with `butNext`, but for as many as there are workers that have nothing yet: what a
+   * worker is being started for counts as begun.
+   */
+  withdraw({ butNext = false }: { butNext?: boolean } = {}): void {
+    let kept = 0;
+    if (butNext) {
+      for (const { sent, left } of this.#workers) if (sent.size === 0 && left > 0) kept++;
+    }
     for (const { place, order } of [...this.#jobs.values()]) {
-      if (place === "queued") order.withdraw?.();
+      if (place === "queued" && kept-- <= 0) order.withdraw?.();
     }
   }
 

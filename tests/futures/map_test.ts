@@ -87,6 +87,16 @@ Deno.test("map: several iterables, synchronous and not, end with the shortest", 
   assertEquals(await all(executor.map(echo<string>, "né")), ["n", "é"]);
 });
 
+Deno.test("map: without any iterable, gives nothing and calls nothing", async () => {
+  await using executor = new ThreadPoolExecutor(1);
+  const map = (...args: unknown[]): AsyncIterable<number> =>
+    Reflect.apply(executor.map, executor, args);
+  assertEquals(await all(map(double)), []);
+  assertEquals(await all(map(double, { buffersize: 2 })), []);
+  assertThrows(() => map(double, { buffersize: 0 }), RangeError, "buffersize");
+  assertEquals(executor.stats().done, 0);
+});
+
 Deno.test("map: nothing in, nothing out", async () => {
   await using executor = new ThreadPoolExecutor(1);
   for (const items of [[], soon<number>([])]) {
@@ -362,7 +372,7 @@ Deno.test("map: bad input is refused at the call", async () => {
   assertThrows(map(double, [1], 5), TypeError);
   assertThrows(map(double, 5), TypeError, "iterable");
   assertThrows(map(double, null), TypeError, "iterable");
-  assertThrows(map(double), TypeError, "iterable");
+  assertThrows(map(double, { length: 3 }), TypeError, "iterable");
   assertThrows(map(() => 1, [1]), PicklingError, "submit");
   assertThrows(map(() => 1, []), PicklingError, "submit");
   assertThrows(map(() => 1, soon([1])), PicklingError, "submit");

@@ -455,6 +455,16 @@ Deno.test("shutdown({ cancelFutures: true }): what runs ends well, what waits is
   }
 });
 
+Deno.test("shutdown({ cancelFutures: true }): right after submit, the first calls go on, for which threads start", async () => {
+  const executor = new ThreadPoolExecutor(2);
+  const futures = Array.from({ length: 30 }, (_, n) => executor.submit(add, n, 2));
+  await executor.shutdown({ cancelFutures: true });
+  const done = futures.filter((future) => !future.cancelled());
+  assert(done.length >= 2, `${done.length} were done`);
+  assertEquals(await Promise.all(done), done.map((_, n) => n + 2));
+  assert(futures.at(-1)!.cancelled());
+});
+
 Deno.test("shutdown: of what was never used costs nothing; cancelling may come later than closing", async () => {
   const unused = new ThreadPoolExecutor();
   await unused.shutdown({ cancelFutures: true });

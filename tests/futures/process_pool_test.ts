@@ -243,6 +243,14 @@ Deno.test("ProcessPoolExecutor: shutdown, finishes what was submitted, or cancel
   assertEquals(queued.map((future) => future.cancelled()), [true, true, true]);
 });
 
+Deno.test("ProcessPoolExecutor: cancelFutures, before any process runs, lets the calls go on for which processes start", async () => {
+  const executor = new ProcessPoolExecutor(2);
+  const futures = numbers(30).map((n) => executor.submit(square, n));
+  await executor.shutdown({ cancelFutures: true });
+  assertEquals(await Promise.all(futures.slice(0, 2)), [0, 1]);
+  assertEquals(futures.slice(2).every((future) => future.cancelled()), true);
+});
+
 Deno.test("ProcessPoolExecutor: terminateWorkers and killWorkers, end processes that block", async () => {
   for (const how of ["terminateWorkers", "killWorkers"] as const) {
     const executor = new ProcessPoolExecutor(1);

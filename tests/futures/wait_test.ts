@@ -205,7 +205,7 @@ Deno.test("asCompleted: time counts from the call; after it has run out there is
   for (const timeout of [0, 10]) {
     const results = asCompleted<unknown>([one.future, ready], { timeout });
     assertStrictEquals((await results.next()).value, ready);
-    await assertRejects(() => results.next(), TimeoutError, "1 future");
+    await assertRejects(() => results.next(), TimeoutError, "1 of 2 futures");
     assertEquals((await results.next()).done, true);
   }
   one.may.set();
