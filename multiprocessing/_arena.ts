@@ -19,6 +19,7 @@
  * @module
  */
 import { ended } from "../threading/_core/life.ts";
+import { type Cas, casOn } from "./_quick.ts";
 import { type Platform, platform } from "../threading/_core/platform/mod.ts";
 
 /** Words of an arena, from the first on: */
@@ -78,6 +79,11 @@ export interface PlaceHandle {
   readonly use: number;
 }
 
+/** A thread's identity in an arena; 0 until it has one. The same object as long as the arena is known here. */
+export interface Identity {
+  readonly number: number;
+}
+
 /** An arena as this thread sees it: mapped once, however many of its blocks are known here. */
 export class Arena {
   readonly memory: SharedArrayBuffer;
@@ -89,8 +95,12 @@ export class Arena {
   /** Where its maker has it open. */
   readonly makersTicket: string;
   readonly system: Platform;
+  /** For those who look often: see {@linkcode Arena.identity}, which is what claims it. */
+  readonly known: Identity;
+  readonly #wasm: WebAssembly.Memory | undefined;
+  #cas: Cas | undefined;
   readonly #pieces: Int32Array<SharedArrayBuffer>[] = [];
-  #identity = 0;
+  readonly #identity = { number: 0 };
 
   constructor(
     system: Platform,
@@ -99,20 +109,22 @@ export class Arena {
     makersTicket: string,
     fresh = false,
   ) {
-    const { memory, address } = system.ground(fd, bytes);
+    const { memory, address, wasm } = system.ground(fd, bytes);
+    this.#wasm = wasm;
     this.system = system;
     this.memory = memory;
     this.words = new Int32Array(memory);
     this.address = address;
     this.fd = fd;
     this.makersTicket = makersTicket;
+    this.known = this.#identity;
     if (fresh) this.words.set(crypto.getRandomValues(new Int32Array(4)), ARENA.NONCE);
     this.nonce = nonceOf(this.words);
   }
 
   /** This thread's identity, 1 or more: claimed at the first call. */
   get identity(): number {
-    return this.#identity ||= this.#claim();
+    return this.#identity.number ||= this.#claim();
   }
 
   #claim(): number {
@@ -133,9 +145,14 @@ export class Arena {
     return identity;
   }
 
+  /** The quickest compare-exchange on this arena's words. */
+  get cas(): Cas {
+    return this.#cas ??= casOn({ words: this.words, wasm: this.#wasm });
+  }
+
   /** Whether the thread with that identity has ended, by itself or not. */
   isGone(identity: number): boolean {
-    if (identity === this.#identity) return false;
+    if (identity === this.#identity.number) return false;
     const { piece, at } = this.#entry(identity);
     if (Atomics.load(piece, at + ENTRY.GONE) !== 0) return true;
     const id = Atomics.load(piece, at + ENTRY.ID);
@@ -147,10 +164,11 @@ export class Arena {
 
   /** Says that this thread's identity is gone; the next one is another. */
   forsake(): void {
-    if (this.#identity === 0) return;
-    const { piece, at } = this.#entry(this.#identity);
+    const { number } = this.#identity;
+    if (number === 0) return;
+    const { piece, at } = this.#entry(number);
     Atomics.store(piece, at + ENTRY.GONE, 1);
-    this.#identity = 0;
+    this.#identity.number = 0;
   }
 
   #entry(identity: number): { piece: Int32Array; at: number } {

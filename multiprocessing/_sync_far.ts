@@ -21,12 +21,13 @@ import type {
   FlagPort,
   MutexPort,
   PermitsPort,
+  Quick,
   RoundsPort,
   TablePort,
 } from "./_sync_ports.ts";
 import * as rounds from "./_sync_rounds.ts";
 import type { Home } from "./_sync_seat.ts";
-import { MOST_SERVED } from "./_sync_seat.ts";
+import { MOST_SERVED, UNKNOWN } from "./_sync_seat.ts";
 import * as slots from "./_sync_slots.ts";
 import { runAsync, runSync } from "./_sync_waiting.ts";
 import type { Address, Handle, Remote, Service } from "./_tree.ts";
@@ -285,6 +286,7 @@ export class Far {
 /** See {@linkcode MutexPort}. */
 export class FarMutex extends Far implements MutexPort {
   readonly own: Int32Array = new Int32Array(2);
+  readonly quick: Quick = { cas: () => 1, at: 0, self: UNKNOWN };
   #mine = false;
 
   grab(): boolean {

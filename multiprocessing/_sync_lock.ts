@@ -13,12 +13,15 @@ import {
 } from "../threading/_core/mod.ts";
 import { hold, holdSync } from "../threading/_holdable.ts";
 import { ThreadError } from "../threading/mod.ts";
+import type { Identity } from "./_arena.ts";
+import type { Cas } from "./_quick.ts";
 import { FarMutex, serveMutex } from "./_sync_far.ts";
 import { INHERITED, TAKEN, type Taken } from "./_sync_mutex.ts";
 import { LOCK_WORDS, NearMutex } from "./_sync_near.ts";
 import type { MutexPort } from "./_sync_ports.ts";
 import { newSeat } from "./_sync_seat.ts";
 import { ABORTED } from "./_sync_steps.ts";
+import { isWaiting } from "./_sync_waiting.ts";
 import { discard, type Kind, type Parts, reduce, revive } from "./_sync_travel.ts";
 
 const kind: Kind<NearMutex, FarMutex> = {
@@ -59,11 +62,19 @@ let arrived: NearMutex | FarMutex | undefined;
  */
 export class Lock {
   readonly #port: MutexPort;
+  // What is in the port's `quick`, one step nearer.
+  readonly #cas: Cas;
+  readonly #at: number;
+  readonly #self: Identity;
   #died = false;
 
   /** Makes an unlocked lock. */
   constructor() {
     this.#port = arrived ?? new NearMutex(newSeat(LOCK_WORDS, "make a Lock"));
+    const { cas, at, self } = this.#port.quick;
+    this.#cas = cas;
+    this.#at = at;
+    this.#self = self;
   }
 
   static {
@@ -103,7 +114,12 @@ export class Lock {
    * lock.release();
    * ```
    */
-  async acquire(options?: AcquireOptions): Promise<boolean> {
+  acquire(options?: AcquireOptions): Promise<boolean> {
+    if (options === undefined && !isWaiting() && this.#grab()) return Promise.resolve(true);
+    return this.#acquire(options);
+  }
+
+  async #acquire(options?: AcquireOptions): Promise<boolean> {
     const limit = limitOf(options, "Lock.acquire");
     if (this.#port.grabInTurn()) return true;
     return this.#conclude(await this.#port.acquire(limit), limit);
@@ -118,10 +134,16 @@ export class Lock {
    * @throws {Deno.errors.NotCapable} Without `--allow-ffi`.
    */
   acquireSync(options?: AcquireOptions): boolean {
-    if (options === undefined && this.#port.grab()) return true;
+    if (options === undefined && this.#grab()) return true;
     const limit = options === undefined ? FOREVER : limitOf(options, "Lock.acquireSync");
-    if (options !== undefined && this.#port.grab()) return true;
+    if (this.#port.grab()) return true;
     return this.#conclude(this.#port.acquireSync(limit), limit);
+  }
+
+  /** Takes the lock, if nothing stands in the way; `false` says nothing. */
+  #grab(): boolean {
+    const mine = this.#self.number << 1;
+    return mine !== 0 && this.#cas(this.#at, 0, mine) === 0;
   }
 
   #conclude(taken: Taken, limit: Limit): boolean {
@@ -136,6 +158,8 @@ export class Lock {
    * @throws {ThreadError} When the lock is not locked.
    */
   release(): void {
+    const mine = this.#self.number << 1;
+    if (mine !== 0 && this.#cas(this.#at, mine, 0) === mine) return;
     if (!this.#port.release()) {
       throw new ThreadError("Cannot release the Lock: it is not locked");
     }

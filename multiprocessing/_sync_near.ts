@@ -6,6 +6,7 @@
 import type { Limit } from "../threading/_core/mod.ts";
 import * as flag from "./_sync_flag.ts";
 import * as mutex from "./_sync_mutex.ts";
+import type { Cas } from "./_quick.ts";
 import * as permits from "./_sync_permits.ts";
 import * as rounds from "./_sync_rounds.ts";
 import * as slots from "./_sync_slots.ts";
@@ -15,6 +16,7 @@ import type {
   Later,
   MutexPort,
   PermitsPort,
+  Quick,
   RoundsPort,
   TablePort,
 } from "./_sync_ports.ts";
@@ -41,14 +43,17 @@ function* acquireClean(seat: Seat, limit: Limit): Slow<mutex.Taken> {
 export class NearMutex implements MutexPort {
   readonly seat: Home;
   readonly own: Int32Array;
+  readonly quick: Quick;
   readonly #words: Int32Array;
   readonly #index: number;
   readonly #sleeps: boolean;
+
   constructor(seat: Home) {
     this.seat = seat;
     this.#words = seat.words;
     this.#index = seat.at + mutex.STATE;
     this.#sleeps = seat.ground.sleeps;
+    this.quick = seat.quick(this.#index);
     this.own = seat.words.subarray(this.#index + 1, this.#index + LOCK_WORDS);
   }
 
@@ -61,8 +66,8 @@ export class NearMutex implements MutexPort {
   }
 
   #take(): boolean {
-    const mine = this.seat.me << 1;
-    return Atomics.compareExchange(this.#words, this.#index, mutex.FREE, mine) === mutex.FREE;
+    const { cas, at, self } = this.quick;
+    return cas(at, mutex.FREE, (self.number || this.seat.me) << 1) === mutex.FREE;
   }
 
   acquire(limit: Limit): Later<mutex.Taken> {
@@ -76,13 +81,17 @@ export class NearMutex implements MutexPort {
   }
 
   release(): boolean {
+    const { cas, at, self } = this.quick;
+    const mine = self.number << 1;
+    if (mine !== 0 && cas(at, mine, mutex.FREE) === mine) return true;
     const was = Atomics.exchange(this.#words, this.#index, mutex.FREE);
     if ((was & mutex.WAITERS) !== 0) wakeAll(this.seat, this.#index, 1);
     return was !== mutex.FREE;
   }
 
   isMine(): boolean {
-    return mutex.ownerIn(Atomics.load(this.#words, this.#index)) === this.seat.me;
+    // What this thread has written last, it reads; what others write meanwhile does not make it the owner.
+    return mutex.ownerIn(this.#words[this.#index]) === (this.quick.self.number || this.seat.me);
   }
 
   locked(): boolean {
@@ -95,12 +104,17 @@ export class NearPermits implements PermitsPort {
   readonly seat: Home;
   readonly #words: Int32Array;
   readonly #index: number;
+  readonly #cas: Cas;
+  readonly #at: number;
   readonly #sleeps: boolean;
 
   constructor(seat: Home) {
     this.seat = seat;
     this.#words = seat.words;
     this.#index = seat.at + permits.VALUE;
+    const { cas, at } = seat.quick(this.#index);
+    this.#cas = cas;
+    this.#at = at;
     this.#sleeps = seat.ground.sleeps;
   }
 
@@ -116,9 +130,10 @@ export class NearPermits implements PermitsPort {
     const words = this.#words;
     const index = this.#index;
     for (;;) {
-      const seen = Atomics.load(words, index);
-      if (seen < 2) return false;
-      if (Atomics.compareExchange(words, index, seen, seen - 2) === seen) return true;
+      // A guess: the compare-exchange tells.
+      let seen = words[index];
+      if (seen < 2 && (seen = Atomics.load(words, index)) < 2) return false;
+      if (this.#cas(this.#at, seen, seen - 2) === seen) return true;
     }
   }
 
@@ -133,10 +148,10 @@ export class NearPermits implements PermitsPort {
   }
 
   release(count: number): boolean {
-    const seen = Atomics.load(this.#words, this.#index);
+    const seen = this.#words[this.#index];
     if ((seen & 1) === 0 && (seen >>> 1) + count <= this.bound) {
       const next = seen + 2 * count;
-      if (Atomics.compareExchange(this.#words, this.#index, seen, next) === seen) return true;
+      if (this.#cas(this.#at, seen, next) === seen) return true;
     }
     return runSync(permits.release(this.seat, count));
   }

@@ -4,6 +4,8 @@
  *
  * @module
  */
+import type { Identity } from "./_arena.ts";
+import type { Cas } from "./_quick.ts";
 import type { Limit } from "../threading/_core/mod.ts";
 import type { Taken } from "./_sync_mutex.ts";
 import type { Arrival } from "./_sync_rounds.ts";
@@ -11,8 +13,20 @@ import type { Arrival } from "./_sync_rounds.ts";
 /** A result that may take its time. */
 export type Later<T> = T | Promise<T>;
 
+/**
+ * A shortcut for who has the words: the word of a lock is changed from 0 to `self.number << 1` to take it, and back. With `self.number`
+ * 0, or when that fails, the port has to be asked.
+ */
+export interface Quick {
+  readonly cas: Cas;
+  /** Where the word is, in bytes from the beginning of its arena. */
+  readonly at: number;
+  readonly self: Identity;
+}
+
 /** A lock that is not reentrant. */
 export interface MutexPort {
+  readonly quick: Quick;
   /** Takes the lock if it is free. */
   grab(): boolean;
   /** The same, if nobody of this isolate waits for it without blocking. */

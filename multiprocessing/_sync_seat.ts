@@ -8,9 +8,18 @@
  *
  * @module
  */
-import { allot, type Place, type PlaceHandle, reducePlace, revivePlace } from "./_arena.ts";
+import {
+  allot,
+  type Identity,
+  type Place,
+  type PlaceHandle,
+  reducePlace,
+  revivePlace,
+} from "./_arena.ts";
 import { here, now } from "../threading/_core/mod.ts";
 import { hasPlatform, MOST_WORDS, platform } from "../threading/_core/platform/mod.ts";
+import { casOn } from "./_quick.ts";
+import type { Quick } from "./_sync_ports.ts";
 import { type Ground, NOBODY, type Seat } from "./_sync_steps.ts";
 import { useKernel } from "./_sync_waiting.ts";
 
@@ -22,12 +31,16 @@ const IDENTITY = 2 ** NUMBER_SHIFT - 1;
 /** How many processes a thread serves at a time. */
 export const MOST_SERVED = 254;
 
+/** Of whoever cannot take a lock by one step of its own: it has to ask. */
+export const UNKNOWN: Identity = { number: 0 };
+
 /** Words in an arena. */
 class ArenaSeat implements Seat, Ground {
   readonly place: Place;
   readonly words: Int32Array;
   readonly at = 0;
   readonly sleeps = true;
+  readonly #self: Identity;
   readonly #arena: Place["arena"];
   readonly #served: number;
 
@@ -36,6 +49,7 @@ class ArenaSeat implements Seat, Ground {
     this.#arena = place.arena;
     this.words = place.words;
     this.#served = served << NUMBER_SHIFT;
+    this.#self = served === 0 ? place.arena.known : UNKNOWN;
     useKernel(kernel ??= makeKernel());
   }
 
@@ -53,6 +67,10 @@ class ArenaSeat implements Seat, Ground {
 
   address(index: number): number {
     return this.place.address(index);
+  }
+
+  quick(index: number): Quick {
+    return { cas: this.#arena.cas, at: (this.place.at + index) * 4, self: this.#self };
   }
 
   /** A main thread goes on serving its threads meanwhile: the one that it waits for may have to start another first. */
@@ -104,6 +122,11 @@ class OwnSeat implements Seat, Ground {
 
   address(index: number): number {
     return this.#addresses - index;
+  }
+
+  quick(index: number): Quick {
+    const cas = casOn({ words: this.words, wasm: undefined });
+    return { cas, at: index * 4, self: UNKNOWN };
   }
 
   sleep(): void {

@@ -8,6 +8,7 @@ import {
   reducePlace,
   revivePlace,
 } from "../../multiprocessing/_arena.ts";
+import { casOn } from "../../multiprocessing/_quick.ts";
 import { Other } from "../fixtures/multiprocessing/arena.ts";
 
 /** A part of arena_alone.ts. */
@@ -188,4 +189,24 @@ Deno.test("memory: held by a process that ends by itself, is used again", async 
 Deno.test("memory: of which one handle went to many, is not used again while any has it", async () => {
   const seven = [7, 7, 7, 7];
   assertEquals(await alone("broadcast"), [false, [seven, seven], true, "NotFound"]);
+});
+
+Deno.test("the quickest compare-exchange: says and does what Atomics.compareExchange does, with WebAssembly's memory and without", () => {
+  const { words, arena, at } = allot(4, "test");
+  const own = new Int32Array(new SharedArrayBuffer(16));
+  for (
+    const { cas, words: there, first } of [
+      { cas: arena.cas, words, first: at * 4 },
+      { cas: casOn({ words: own, wasm: undefined }), words: own, first: 0 },
+    ]
+  ) {
+    for (const [i, value] of [5, 2 ** 31 - 1, -1, -(2 ** 31)].entries()) {
+      assertEquals(cas(first + 4 * i, 0, value), 0);
+      assertEquals(there[i], value);
+      assertEquals(cas(first + 4 * i, value + 1, 7), value);
+      assertEquals(Atomics.load(there, i), value);
+    }
+    assertEquals(cas(first, 5, 0), 5);
+    assertEquals([...there], [0, 2 ** 31 - 1, -1, -(2 ** 31)]);
+  }
 });

@@ -11,6 +11,8 @@ export interface Ground {
   readonly memory: SharedArrayBuffer;
   /** Where it begins in this process's address space. */
   readonly address: number;
+  /** The same memory as WebAssembly has it, where it is of that kind. */
+  readonly wasm?: WebAssembly.Memory;
 }
 
 /** Memory of a shared object that its user gives back. */

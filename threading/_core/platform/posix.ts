@@ -136,13 +136,13 @@ export function groundOf(
   from: number,
 ): Ground {
   const pages = Math.ceil(bytes / STEP);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
-    .buffer as unknown as SharedArrayBuffer;
+  const wasm = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const memory = wasm.buffer as unknown as SharedArrayBuffer;
   const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(new Uint8Array(memory)));
   const got = calls.mmap(address, bytes, READ_WRITE, SHARED | FIXED, fd, from);
   if (got === FAILED) throw failure(codes, "map shared memory");
   if (bytes >= HEAVY) weigh(memory, address, bytes);
-  return { memory, address: Number(address) };
+  return { memory, address: Number(address), wasm };
 }
 
 /** From so many bytes on, V8 is told that it holds them. */
