@@ -66,6 +66,7 @@ export {
 export type { PackOptions } from "./pickle.ts";
 export { isProxy } from "./proxies.ts";
 export { deserialize, jsonOf, serialize } from "./plain.ts";
+export type { ErrorClassForm, Special } from "./parcel.ts";
 export { decode, decodeSync, discardEncoded, encode, hasObjects } from "./bytes.ts";
 export { type Shape, shapeAt, shapeOf } from "./shapes.ts";
 export { type Leak, leaks, opened } from "./leaks.ts";
@@ -107,6 +108,7 @@ export { type Death, killably } from "./killable.ts";
 // for the same reason.
 import "./entry.ts";
 export { importingModules, importInProgress } from "./importing.ts";
+export { namespaceOf, offersOf, scanOf } from "./namespaces.ts";
 export type { Job, Letter } from "./protocol.ts";
 export {
   enter,
