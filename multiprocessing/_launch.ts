@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { modulesOf, type Parcel, type Reference } from "../threading/_core/mod.ts";
+import { isNoFile, modulesOf, type Parcel, type Reference } from "../threading/_core/mod.ts";
 import { IMPORTING, PROCESS } from "./_child.ts";
 import { spawnWarm } from "./_forkserver.ts";
 import { inherited, type Permissions } from "./_permissions.ts";
@@ -117,20 +117,19 @@ function more({ permissions, parcel }: Plan, main: string, { simple, guard }: Wo
 }
 
 /**
- * The program of the child: the main module, or, where that is none that another process could load, the module of the target.
+ * The program of the child: the main module. The child never gets there, so it need not be one that could be loaded, as that of
+ * `deno eval` is none: Deno looks for the configuration from there.
  *
  * @throws {Deno.errors.NotSupported} when the target is in a program that is no file.
  */
 function mainFor(name: string, modules: readonly string[]): string {
-  const main = mainModule();
-  if (main !== undefined && canLoad(main)) return main;
   const gone = modules.find((url) => !canLoad(url));
   if (gone !== undefined) {
     throw new Deno.errors.NotSupported(
       `Cannot start ${name}: its target is in ${gone}, which is no file; the child imports the module of its target, so put what it runs into a file, not into deno eval, the REPL or standard input`,
     );
   }
-  return modules[0] ?? new URL("./_child.ts", import.meta.url).href;
+  return mainModule() ?? modules[0] ?? new URL("./_child.ts", import.meta.url).href;
 }
 
 function mainModule(): string | undefined {
@@ -142,8 +141,8 @@ function mainModule(): string | undefined {
 }
 
 function canLoad(url: string): boolean {
+  if (isNoFile(url)) return false;
   if (!url.startsWith("file:")) return true;
-  if (/\$deno\$(eval|stdin|repl)\.\w+$/.test(url)) return false;
   try {
     Deno.statSync(new URL(url));
     return true;

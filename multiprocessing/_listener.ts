@@ -17,6 +17,7 @@ import { type Address, type Family, familyOf } from "./_address.ts";
 import { checkKey, greet, introduce } from "./_auth.ts";
 import { AuthenticationError, TimeoutError } from "./errors.ts";
 import { BOTH, connect, type Connection } from "./_connection.ts";
+import { makeFolder, removeFolder, sweep } from "./_folder.ts";
 import { Fifo } from "./_fifo.ts";
 import { expire, ready, type Waitable } from "./_ready.ts";
 import { SocketChannel } from "./_channel_socket.ts";
@@ -144,18 +145,17 @@ export class Listener implements Disposable, Waitable {
       this.#listener = listener;
       this.#address = { hostname: listener.addr.hostname, port: listener.addr.port };
     } else {
-      this.#folder = address === undefined
-        ? Deno.makeTempDirSync({ prefix: "listener-" })
-        : undefined;
+      this.#folder = address === undefined ? makeFolder("listener", act) : undefined;
       const path = address as string | undefined ?? `${this.#folder}/socket`;
       if (leaving.has(path)) throw stillThere(path);
       try {
         this.#listener = at("listen at", path, () => Deno.listen({ transport: "unix", path }));
       } catch (error) {
-        if (this.#folder !== undefined) Deno.removeSync(this.#folder);
+        if (this.#folder !== undefined) removeFolder(this.#folder);
         throw error;
       }
       this.#address = path;
+      if (this.#folder !== undefined) sweep(this.#folder);
     }
     this.#ended = opened(`Listener ${show(this.#address)}`, Listener);
     this.#listener.unref();
@@ -274,7 +274,7 @@ export class Listener implements Disposable, Waitable {
   #removeFile(): void {
     const path = this.#address;
     if (this.#folder !== undefined) {
-      Deno.removeSync(this.#folder, { recursive: true });
+      removeFolder(this.#folder);
     } else if (typeof path === "string" && !path.startsWith("\0")) {
       if (this.#isTaking) leaving.add(path);
       try {

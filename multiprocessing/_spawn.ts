@@ -17,6 +17,7 @@
  *
  * @module
  */
+import { makeFolder, removeFolder, sweep } from "./_folder.ts";
 import { type Link, SocketLink } from "./_link.ts";
 import { attach } from "./_tree.ts";
 import type { ChildJob } from "./_self.ts";
@@ -160,8 +161,7 @@ function watchForEnd(): void {
  */
 export function spawn(order: Order): Child {
   watchForEnd();
-  const folder = naming(order.name, () => Deno.makeTempDirSync({ prefix: PREFIX }));
-  sweep(folder);
+  const folder = naming(order.name, () => makeFolder("mp", `start ${order.name}`));
   let door: Door | undefined;
   try {
     const grant = grantFor(order.permissions, folder, order.name);
@@ -178,10 +178,12 @@ export function spawn(order: Order): Child {
       door = new Door(folder, token);
       return run(order, folder, grant);
     });
+    // The child has its own to do meanwhile.
+    sweep(folder);
     return new Child(process, door!, order.number);
   } catch (error) {
     if (door !== undefined) door.close();
-    else Deno.removeSync(folder, { recursive: true });
+    else removeFolder(folder);
     throw error;
   }
 }
@@ -300,11 +302,8 @@ class Door {
     this.#closed = true;
     doors.delete(this);
     this.#listener.close();
-    try {
-      Deno.removeSync(this.#folder, { recursive: true });
-    } catch {
-      // The child has done it.
-    }
+    // The child may have done it.
+    removeFolder(this.#folder);
   }
 }
 
@@ -332,29 +331,6 @@ function naming<R>(name: string, body: () => R): R {
       `Cannot start ${name}: it takes --allow-run, --allow-read, --allow-write and --allow-net to start a process and talk to it: ${error.message}`,
       { cause: error },
     );
-  }
-}
-
-/** What the folders of starting children are called. */
-const PREFIX = "batteries-mp-";
-/** A folder is needed for some milliseconds; one of that age, in milliseconds, is nobody's. */
-const STALE = 600_000;
-let swept = false;
-
-/** Removes what programs left that were killed while they started a child. Once. */
-function sweep(folder: string): void {
-  if (swept) return;
-  swept = true;
-  const around = folder.slice(0, folder.lastIndexOf("/"));
-  try {
-    for (const { name, isDirectory } of Deno.readDirSync(around)) {
-      const path = `${around}/${name}`;
-      if (!isDirectory || !name.startsWith(PREFIX)) continue;
-      const age = Date.now() - (Deno.statSync(path).mtime?.getTime() ?? Date.now());
-      if (age > STALE) Deno.removeSync(path, { recursive: true });
-    }
-  } catch {
-    // Somebody else's, or gone meanwhile.
   }
 }
 

@@ -85,4 +85,24 @@ for (const how of ["eval", "stdin"] as const) {
     const { out, err } = await run(args, how === "stdin" ? text : undefined);
     assertEquals([out, err], ["7\n", ""]);
   });
+
+  Deno.test(`program: given by ${how}, has pools and managers, but not for its own functions`, async () => {
+    const text = `import { Manager, Pool } from "@batteries/concurrent/multiprocessing";
+      import { nothing } from "${fixture("folders.ts")}";
+      export function work() {}
+      await using pool = Pool({ processes: 1 });
+      console.log(await pool.apply(nothing));
+      try { await pool.apply(work); } catch (error) { console.log(error.name, error.message); }
+      console.log(await pool.apply(nothing));
+      await using manager = await Manager();
+      console.log(await (await manager.list([1])).getvalue());`;
+    const args = how === "eval"
+      ? ["eval", "--quiet", "--config", config, text]
+      : ["run", "--quiet", "-A", "--config", config, "-"];
+    const { out, err } = await run(args, how === "stdin" ? text : undefined);
+    assertEquals(err, "");
+    const [first, error, ...rest] = out.trimEnd().split("\n");
+    assertEquals([first, ...rest], ["undefined", "undefined", "[ 1 ]"]);
+    assertMatch(error, /^PicklingError Cannot import \S+: that program is no file; put what/);
+  });
 }

@@ -80,6 +80,7 @@ export {
 } from "./outcome.ts";
 export { classesAreHere, type Ended, mainIsEvaluated, mainModule } from "./arrival.ts";
 export {
+  isNoFile,
   locate,
   locateObject,
   modulesOf,

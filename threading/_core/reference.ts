@@ -148,10 +148,24 @@ export function modulesOf(reference: Reference): readonly string[] {
 
 async function importOnce(url: string): Promise<Namespace> {
   mustKnow(url);
-  const namespace: Namespace = await import(url);
+  let namespace: Namespace;
+  try {
+    namespace = await import(url);
+  } catch (error) {
+    if (!isNoFile(url)) throw error;
+    throw new PicklingError(
+      `Cannot import ${url}: that program is no file; put what threads and processes run into a module of its own, not into deno eval, the REPL or standard input`,
+      { cause: error },
+    );
+  }
   know(url);
   remember(url, namespace);
   return namespace;
+}
+
+/** Whether it is what Deno calls a program that it was given as text: nobody else can import that. */
+export function isNoFile(url: string): boolean {
+  return url === "[eval]" || /\$deno\$(eval|stdin|repl)\.\w+$/.test(url);
 }
 
 function pick(reference: Reference, namespaces: readonly Namespace[]): AnyFunction {

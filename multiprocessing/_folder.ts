@@ -1,0 +1,161 @@
+/**
+ * Folders for sockets, which only this user can enter, and which no program leaves behind for long.
+ *
+ * A socket's path has a limit, about 100 bytes, and the folder for temporary files may be a long one, or missing, or not ours to write
+ * to. Then the system's own are tried, as Python's `tempfile` does.
+ *
+ * A folder is removed by who made it, when it is done with it and when its program ends. What a program leaves that was killed, the next
+ * one removes ({@linkcode sweep}): a folder's name tells the process that made it, and in which space of process numbers that was. Of
+ * those that this process cannot look up (it may not do all, or it is another container, or another system) the old ones go, if they are
+ * of a kind that is needed for a moment only.
+ *
+ * @module
+ */
+import { isMain } from "../threading/_core/mod.ts";
+import { whoAmI } from "./_self.ts";
+
+/** What a folder is for: a child that starts, a manager's server, a listener. */
+export type Kind = "mp" | "manager" | "listener";
+
+/** What the names begin with; the kind follows. */
+const PREFIX = "batteries-";
+/** The longest name of a socket in a folder. */
+const SOCKET = "/socket";
+/** The longest path of a socket, in bytes. */
+const LONGEST = Deno.build.os === "linux" ? 107 : 103;
+/** Where to go when the folder for temporary files will not do. */
+const ELSEWHERE = Deno.build.os === "windows" ? [] : ["/tmp", "/var/tmp", "/usr/tmp"];
+/** A folder for a child is needed for some milliseconds; one of that age, in milliseconds, is nobody's. */
+const STALE = 600_000;
+
+/** Folders that this thread has made and not removed. */
+const made = new Set<string>();
+let watching = false;
+
+/**
+ * Makes a folder. `what` is for the message: "start Process-1".
+ *
+ * @throws {Deno.errors.NotCapable} when a permission is missing.
+ * @throws {Deno.errors.NotFound} when no folder for temporary files can be used.
+ */
+export function makeFolder(kind: Kind, what: string): string {
+  const prefix = `${PREFIX}${kind}-${ownMark()}-`;
+  let first: unknown;
+  for (const dir of [undefined, ...ELSEWHERE]) {
+    try {
+      return keep(makeIn(dir, prefix));
+    } catch (error) {
+      if (dir === undefined && error instanceof Deno.errors.NotCapable) throw error;
+      first ??= error;
+    }
+  }
+  const [tmpdir] = ["TMPDIR", "TEMP", "TMP"].map(variable).filter((folder) => folder !== undefined);
+  throw new Deno.errors.NotFound(
+    `Cannot ${what}: it takes a folder for temporary files, and ${
+      tmpdir === undefined ? "there is none" : `'${tmpdir}' will not do`
+    } (${
+      first instanceof Error ? first.message : first
+    }); set TMPDIR to a folder that exists, that this user may write to, and whose path is short`,
+    { cause: first },
+  );
+}
+
+function makeIn(dir: string | undefined, prefix: string): string {
+  const made = Deno.makeTempDirSync({ dir, prefix });
+  // A relative TMPDIR must not mean another folder after a Deno.chdir().
+  const folder = /^(\/|\w:|\\\\)/.test(made) ? made : Deno.realPathSync(made);
+  if (new TextEncoder().encode(folder + SOCKET).length <= LONGEST) return folder;
+  Deno.removeSync(folder);
+  throw new RangeError(`the path is too long for a socket, whose limit is ${LONGEST} bytes`);
+}
+
+function variable(name: string): string | undefined {
+  if (Deno.permissions.querySync({ name: "env", variable: name }).state !== "granted") {
+    return undefined;
+  }
+  return Deno.env.get(name);
+}
+
+function keep(folder: string): string {
+  made.add(folder);
+  if (!watching) {
+    watching = true;
+    addEventListener("unload", () => made.forEach(removeFolder));
+  }
+  return folder;
+}
+
+/** Removes a folder and all that is in it, if it is there. */
+export function removeFolder(folder: string): void {
+  made.delete(folder);
+  try {
+    Deno.removeSync(folder, { recursive: true });
+  } catch {
+    // Somebody else has done it.
+  }
+}
+
+// ---- What others have left -------------------------------------------------------------------------------------------------------------
+
+let space: string | undefined;
+
+/** Where process numbers mean the same as here: a number of the system's; `""` when it does not tell, or not us. */
+function ownSpace(): string {
+  return space ??= findSpace();
+}
+
+function findSpace(): string {
+  if (Deno.build.os !== "linux") return "";
+  try {
+    return (Deno.statSync("/proc/self/ns/pid").ino ?? "").toString(36);
+  } catch {
+    return "";
+  }
+}
+
+/** In a folder's name: this process, and where its number holds. */
+function ownMark(): string {
+  return `${ownSpace()}.${Deno.pid.toString(36)}`;
+}
+
+/** Whether the process with that mark has ended; `undefined` when that cannot be told from here. */
+function hasEnded(mark: string): boolean | undefined {
+  const [space, pid] = mark.split(".");
+  if (space === "" || space !== ownSpace()) return undefined;
+  try {
+    Deno.statSync(`/proc/${parseInt(pid, 36)}`);
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound ? true : undefined;
+  }
+}
+
+let swept = false;
+
+/** Removes, once in a program, what others have left beside `folder` that were killed. */
+export function sweep(folder: string): void {
+  if (swept) return;
+  swept = true;
+  if (!isMain() || whoAmI().address !== "") return;
+  const around = folder.slice(0, folder.lastIndexOf("/"));
+  try {
+    for (const { name, isDirectory } of Deno.readDirSync(around)) {
+      const [, kind, mark] = /^batteries-(mp|manager|listener)-(?:([0-9a-z]*\.[0-9a-z]+)-)?/
+        .exec(name) ?? [];
+      const path = `${around}/${name}`;
+      if (!isDirectory || kind === undefined || made.has(path)) continue;
+      const ended = mark === undefined ? undefined : hasEnded(mark);
+      if (ended ?? (kind === "mp" && age(path) > STALE)) removeFolder(path);
+    }
+  } catch {
+    // Not for us to look at: then it is not for us to remove.
+  }
+}
+
+function age(path: string): number {
+  try {
+    return Date.now() - (Deno.statSync(path).mtime?.getTime() ?? Date.now());
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,80 @@
+/** Folders for sockets: what `_folder.ts` promises. */
+import { assert, assertEquals, assertFalse, assertStringIncludes } from "@std/assert";
+
+const program = import.meta.resolve("../fixtures/multiprocessing/folders.ts");
+
+async function run(
+  tmpdir: string,
+  act = "",
+): Promise<{ out: string; err: string; signal: string | null }> {
+  const { stdout, stderr, signal } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "-A", program, act],
+    env: { TMPDIR: tmpdir, NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
+  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { out, err, signal };
+}
+
+/** A folder for temporary files of this test's own. */
+async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await body(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const inside = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name);
+
+Deno.test("a folder for sockets: is in TMPDIR, and gone at the end of the program", async () => {
+  await withFolder(async (folder) => {
+    const { out, err } = await run(folder);
+    assertEquals(err, "");
+    assertStringIncludes(out, `0 ${folder}/batteries-listener-`);
+    assertEquals(inside(folder), []);
+    await run(folder, "exit");
+    assertEquals(inside(folder), []);
+  });
+});
+
+Deno.test("a folder for sockets: where TMPDIR is missing, no folder, or too long for a socket, is elsewhere", async () => {
+  await withFolder(async (folder) => {
+    const file = `${folder}/file`;
+    await Deno.writeTextFile(file, "");
+    const long = `${folder}/${"long".repeat(30)}`;
+    await Deno.mkdir(long);
+    for (const tmpdir of [`${folder}/missing`, file, long]) {
+      const { out, err } = await run(tmpdir);
+      assertEquals(err, "");
+      assert(out.startsWith("0 "), out);
+      assertFalse(out.includes(tmpdir), out);
+      assertEquals(inside(long), []);
+    }
+  });
+});
+
+Deno.test("a folder for sockets: of a program that was killed, is removed by the next one", async () => {
+  await withFolder(async (folder) => {
+    const { signal } = await run(folder, "die");
+    assertEquals(signal, "SIGKILL");
+    assert(inside(folder).some((name) => name.startsWith("batteries-listener-")));
+    await Deno.mkdir(`${folder}/batteries-other`);
+    const { err } = await run(folder);
+    assertEquals([err, inside(folder)], ["", ["batteries-other"]]);
+  });
+});
+
+Deno.test("a folder for sockets: of a program that lives, or whose process nobody knows, stays", async () => {
+  await withFolder(async (folder) => {
+    // Of this very process, as another program finds it; of a process in another space of numbers.
+    const space = (await Deno.stat("/proc/self/ns/pid")).ino!;
+    const mine = `batteries-mp-${space.toString(36)}.${Deno.pid.toString(36)}-1`;
+    const strange = `batteries-mp-${(space + 1).toString(36)}.${(4_000_000).toString(36)}-1`;
+    const ended = `batteries-mp-${space.toString(36)}.${(4_194_305).toString(36)}-1`;
+    for (const name of [mine, strange, ended]) await Deno.mkdir(`${folder}/${name}`);
+    await run(folder);
+    assertEquals(inside(folder).sort(), [mine, strange].sort());
+  });
+});
