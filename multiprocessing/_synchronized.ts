@@ -407,15 +407,15 @@ export { SharedArrayOf as Array };
  * assertEquals(raw.value, 2);
  * ```
  */
-export function synchronized(object: SharedString, lock?: Lock | RLock): SynchronizedString;
+export function synchronized(object: SharedString, lock?: GivenLock): SynchronizedString;
 /** The same for an array. */
 export function synchronized<E, V, I>(
   object: SharedArray<E, V, I>,
-  lock?: Lock | RLock,
+  lock?: GivenLock,
 ): SynchronizedArray<E, V, I>;
 /** The same for a value. */
-export function synchronized<T>(object: SharedValue<T>, lock?: Lock | RLock): Synchronized<T>;
-export function synchronized(object: unknown, lock?: Lock | RLock): SynchronizedBase {
+export function synchronized<T>(object: SharedValue<T>, lock?: GivenLock): Synchronized<T>;
+export function synchronized(object: unknown, lock?: GivenLock): SynchronizedBase {
   if (!(object instanceof RawObject)) {
     throw new TypeError(
       object instanceof SynchronizedBase
@@ -423,8 +423,16 @@ export function synchronized(object: unknown, lock?: Lock | RLock): Synchronized
         : "Cannot call synchronized: it takes what RawValue or RawArray gave",
     );
   }
-  return wrap(object, lockOf(lock, "call synchronized")!);
+  const inOptions = typeof lock === "object" && lock !== null && "lock" in lock;
+  const taken = lockOf(inOptions ? lock.lock : lock, "call synchronized");
+  if (taken === undefined) {
+    throw new TypeError("Cannot call synchronized: it needs a lock, got false");
+  }
+  return wrap(object, taken);
 }
+
+/** A lock, alone as in Python, or in an options bag as for `Value` and `Array`. */
+export type GivenLock = Lock | RLock | { lock?: Lock | RLock };
 
 /**
  * A copy of a shared value or array in memory of its own, without a lock.

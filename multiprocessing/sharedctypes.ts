@@ -47,6 +47,7 @@ export {
   Array,
   type ArrayOf,
   copy,
+  type GivenLock,
   type SharedOptions,
   Synchronized,
   synchronized,

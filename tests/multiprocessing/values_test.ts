@@ -352,7 +352,9 @@ Deno.test("synchronized: adds a lock to what has none, and to nothing else", () 
   assert(value.getLock() === lock && value.getObj() === raw);
   value.value = 2;
   assertEquals(raw.value, 2);
+  assert(synchronized(raw, { lock }).getLock() === lock);
   assertInstanceOf(synchronized(raw).getLock(), RLock);
+  assertThrows(() => synchronized(raw, false as unknown as Lock), TypeError, "needs a lock");
   assertInstanceOf(synchronized(RawArray("i", 1)), SynchronizedArray);
   assertInstanceOf(synchronized(RawArray("c", 1)), SynchronizedString);
   assertThrows(() => synchronized(value as unknown as typeof raw), TypeError, "has a lock already");
