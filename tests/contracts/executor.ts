@@ -153,6 +153,8 @@ export function executorContract(
     const [begun, gate] = [gates.path(), gates.path()];
     const future = executor.submit(beginAndWait<number>, begun, gate, value);
     await opened(begun);
+    // The file may be here before the word that the call runs: another machine has written it.
+    while (!future.running()) await new Promise((resolve) => setTimeout(resolve, 1));
     return { future, gate };
   };
 
