@@ -10,7 +10,7 @@
  */
 import { type Limit, limitOf, ONCE, type WaitOptions, withdraw } from "../threading/_core/mod.ts";
 import { type Cargo, type Door, dump, keep, peek, stow, unstow, unstowSync } from "./_cargo.ts";
-import { CLOSED, DONE, Gate, type Passed } from "./_gate.ts";
+import { CLOSED, DONE, Gate, type Offer, type Passed } from "./_gate.ts";
 import {
   Absent,
   localShelf,
@@ -46,7 +46,9 @@ export class Core<T> {
   constructor(maxsize: number, order: Order, compare: Compare, sent?: Sent) {
     this.#order = order;
     this.#compare = compare;
-    this.gate = new Gate(maxsize, sent && new Int32Array(sent.gate));
+    this.gate = new Gate(maxsize, sent && new Int32Array(sent.gate), (count, behind) => {
+      (this.#place.shelf as SharedShelf).retract(count, behind);
+    });
     this.#place = sent === undefined
       ? { shared: false, shelf: localShelf(order, compare as (a: T, b: T) => number) }
       : { shared: true, shelf: this.#sharedShelf(sent.memory) };
@@ -117,7 +119,7 @@ export class Core<T> {
     if (typeof tried === "number") throw refused(tried, "put", limit);
     for (;;) {
       try {
-        return tried.conclude(await this.gate.put(limit, tried.push), limit);
+        return tried.conclude(await this.gate.put(limit, tried.push, tried.offer), limit);
       } catch (error) {
         tried.resolve(error);
       }
@@ -131,7 +133,7 @@ export class Core<T> {
     if (typeof tried === "number") throw refused(tried, "put", limit);
     for (;;) {
       try {
-        return tried.conclude(this.gate.putSync(limit, tried.push), limit);
+        return tried.conclude(this.gate.putSync(limit, tried.push, tried.offer), limit);
       } catch (error) {
         tried.resolve(error);
       }
@@ -177,6 +179,11 @@ export class Core<T> {
   #putLater(item: T, stowed: Cargo | undefined, door: Door): PutLater {
     let cargo = stowed;
     return {
+      offer: () => {
+        const place = this.#place;
+        if (!place.shared || this.#order !== "fifo") return false;
+        return place.shelf.offer(cargo ??= keep(stow(item, door)));
+      },
       push: () => {
         const place = this.#place;
         if (!place.shared) return place.shelf.push(item);
@@ -270,6 +277,7 @@ class Taking<T> {
 
 /** A call that waits to put an item. */
 interface PutLater {
+  readonly offer: Offer;
   readonly push: () => void;
   /** Ends the call, when the wait has ended. */
   readonly conclude: (passed: Passed, limit: Limit) => void;

@@ -7,30 +7,53 @@
  * | word | meaning |
  * | ---- | ------- |
  * | COUNT | items in the store |
- * | DUE | of these, how many were granted to getters that have not picked them up |
+ * | OFFERED | of these, the last ones, how many belong to putters that wait for room |
+ * | DUE | how many were granted to getters that have not picked them up |
+ * | FLYING | of these, how many to getters that block: they are being woken |
  * | ROOM | granted to putters that have not filled it |
  * | MAXSIZE | 0 is unbounded; never changes |
  * | UNFINISHED | items that were put and not reported done |
  * | SHUT | 1 after `shutdown()`: nothing is put any more |
+ * | LOOKOUT | 1 while a getter that is not in the lot looks for an item before it goes to sleep |
+ * | PASSED | items that such getters took in a row while others were in the lot |
+ * | WATCH | 1 while a putter does the same for room |
  *
- * All change under the lock only. Invariants when the lock is free:
- * - `COUNT - DUE > 0` only when no getter waits that could use an item now, and likewise for room and putters; so whoever comes and
- *   finds an item that is not due may take it, and overtakes nobody but asynchronous waiters of blocked agents.
+ * All change under the lock only, but for LOOKOUT and WATCH, which are set without it and cleared under it.
+ *
+ * **Waiting to put.** Where the store keeps the order of entry, a putter that has to wait leaves its item in the store, behind
+ * those that are in the queue: an offer. Who makes room counts the first of them as being in the queue and tells its putter; so the
+ * item moves without the putter, whose wake-up is only the news. Who gives up takes its item out again, under the lock. The putters'
+ * lot is at any time: those with an offer, in the order of their items, then those without one (their item does not fit without
+ * moving the store, or one without an offer is before them, or the queue is of another kind); these are granted a place and put
+ * their item themselves. While there are offers the store does not move, so who has one can always find it.
+ *
+ * **Waiting to get.** A grant is a right to one item, not a certain item: the item is chosen when it is picked up, so a priority
+ * queue gives the smallest of that moment. What was granted to a getter that blocks takes no room any more: it is as good as gone.
+ *
+ * **Few wake-ups.** One costs as much as moving ten items. So while a getter is being woken (FLYING) and there is room, nobody else
+ * is; it wakes the next one itself, when it picks its item up and there are more. And while a getter looks out, the one item that
+ * it looks for is left to it. Waiters are granted in the order they came, but one who comes meanwhile may take what is there:
+ * through LOOKOUT {@linkcode MOST_PASSED} times in a row, through FLYING as long as a wake-up takes.
+ *
+ * Invariants when the lock is free, `items` being COUNT - OFFERED - DUE and `places` MAXSIZE - (COUNT - OFFERED - FLYING) - ROOM:
+ * - `items > 0` while a getter waits that could use an item now, only when a getter that is awake or being woken will come to the
+ *   lock and go through {@linkcode Gate.grants}; and then not with `places <= 0`, but for one item that is left to the lookout.
+ * - `places > 0` only when no putter waits that could use a place now. So whoever comes and finds a place may take it, and overtakes
+ *   nobody but asynchronous waiters of blocked agents.
  * - Once SHUT is 1, nobody waits to put, and nobody waits to get while no item is left that is not due. So whoever changes one of
  *   these words, or puts a waiter back, ends with {@linkcode Gate.grants}, which sees to both.
  * - Joiners wait only while UNFINISHED is not 0. They are let go under the same lock that made it 0: a joiner that came after the
  *   next `put` is not let go by the last `taskDone` before.
- *
- * A grant is a right to one item or one place, not a certain item: the item is chosen when it is picked up, so a priority queue
- * gives the smallest of that moment.
  *
  * @module
  */
 import {
   A_UNCLAIMED,
   add,
+  after,
   callAsync,
   callSync,
+  cas,
   type Cell,
   claim,
   enqueue,
@@ -57,10 +80,14 @@ import {
   type Settled,
   type Site,
   type Slow,
+  store,
+  SYNC,
   take,
   takeWord,
   unlink,
   unlockLot,
+  W_DATA,
+  W_FORM,
   W_STATE,
 } from "../threading/_core/mod.ts";
 
@@ -75,8 +102,14 @@ const ROOM = 11;
 const MAXSIZE = 12;
 const UNFINISHED = 13;
 const SHUT = 14;
+const FLYING = 15;
+/** See the head of this file; the store reads it. */
+export const OFFERED = 16;
+const LOOKOUT = 17;
+const PASSED = 18;
+const WATCH = 19;
 /** The store's own words start here. */
-export const STORE = 16;
+export const STORE = 20;
 const GATE_WORDS = STORE + 8;
 
 /** What {@linkcode Gate.put} and {@linkcode Gate.get} end with. */
@@ -90,6 +123,14 @@ export const CLOSED = 2;
 
 /** Grant: things have changed for everybody; look again. */
 const LOOK_AGAIN = GRANTED + 1;
+/** Grant, to a putter: its offer is in the queue. */
+const ACCEPTED = GRANTED + 2;
+
+/** Stores the item of a putter that has to wait; `false` when that cannot be done now. When it throws, nothing has changed. */
+export type Offer = () => boolean;
+
+/** Takes offers out of a store: `count` in a row, the last of which is followed by `behind` others. */
+export type Retract = (count: number, behind: number) => void;
 
 /** See the head of this file. */
 export class Gate {
@@ -102,8 +143,18 @@ export class Gate {
   readonly gettersRevocable: Revocable;
   readonly puttersRevocable: Revocable;
 
-  /** `words` are those of a gate that was made elsewhere; by default new ones. */
-  constructor(maxsize: number, words?: Int32Array<SharedArrayBuffer>, site: Site = here()) {
+  readonly #retract: Retract;
+  readonly #getPatience = new Patience();
+  readonly #putPatience = new Patience();
+
+  /** `words` are those of a gate that was made elsewhere; by default new ones. `retract` is the store's, where it knows offers. */
+  constructor(
+    maxsize: number,
+    words?: Int32Array<SharedArrayBuffer>,
+    retract: Retract = () => {},
+    site: Site = here(),
+  ) {
+    this.#retract = retract;
     this.words = words ?? new Int32Array(new SharedArrayBuffer(GATE_WORDS * 4));
     this.site = site;
     const lot = (at: number): Cell => ({ site: this.site, words: this.words, at, lock: LOCK });
@@ -129,16 +180,23 @@ export class Gate {
   }
 
   #items(): number {
-    return Atomics.load(this.words, COUNT) - this.words[DUE];
+    const { words } = this;
+    return Atomics.load(words, COUNT) - words[OFFERED] - words[DUE];
   }
 
   #places(): number {
-    const maxsize = this.words[MAXSIZE];
-    return maxsize === 0 ? Infinity : maxsize - this.words[COUNT] - this.words[ROOM];
+    const { words } = this;
+    const maxsize = words[MAXSIZE];
+    if (maxsize === 0) return Infinity;
+    return maxsize - Atomics.load(words, COUNT) + words[OFFERED] + words[FLYING] - words[ROOM];
   }
 
   /** Puts if there is room now. `push` stores the item; when it throws, nothing has changed. */
   tryPut(push: () => void): Passed {
+    return this.#tryPut(push, false);
+  }
+
+  #tryPut(push: () => void, watched: boolean): Passed {
     const { words } = this;
     // Up to the wake-ups: who was granted something and is not woken would sleep on.
     enterSection();
@@ -146,6 +204,7 @@ export class Gate {
     let passed: Passed;
     let rings: Grant[] = NOBODY;
     try {
+      if (watched) words[WATCH] = 0;
       passed = this.#mayPut();
       if (passed === DONE) {
         push();
@@ -163,20 +222,28 @@ export class Gate {
 
   /** Gets if there is an item now. `pop` takes it out of the store. */
   tryGet(pop: () => void): Passed {
+    return this.#tryGet(pop, false);
+  }
+
+  #tryGet(pop: () => void, lookout: boolean): Passed {
     const { words } = this;
     // Up to the wake-ups: who was granted something and is not woken would sleep on.
     enterSection();
     takeWord(words, LOCK, this.site.agent);
     let passed: Passed;
+    let changed = lookout;
     let rings: Grant[] = NOBODY;
     try {
+      if (lookout) words[LOOKOUT] = 0;
       passed = this.#mayGet();
       if (passed === DONE) {
         pop();
         words[COUNT]--;
-        if (this.#anybody()) rings = runSync(this.site, this.grants());
+        changed = true;
+        if (lookout) this.#countPassed();
       }
     } finally {
+      if (changed && this.#anybody()) rings = runSync(this.site, this.grants());
       giveWord(words, LOCK);
       if (rings !== NOBODY) runSync(this.site, rouse(this.#getters, rings));
       leaveSection();
@@ -188,6 +255,11 @@ export class Gate {
     return this.words[GETTERS + HEAD] !== 0 || this.words[PUTTERS + HEAD] !== 0;
   }
 
+  /** A lookout has taken an item. Under the lock. */
+  #countPassed(): void {
+    if (this.words[GETTERS + HEAD] !== 0) this.words[PASSED]++;
+  }
+
   #mayPut(): Passed {
     return this.words[SHUT] !== 0 ? CLOSED : this.#places() > 0 ? DONE : NOT_NOW;
   }
@@ -197,26 +269,42 @@ export class Gate {
   }
 
   /** Waits for room and puts, blocking the calling thread. */
-  putSync(limit: Limit, push: () => void): Passed {
-    if (this.#linger(() => this.#places() > 0)) {
-      const passed = this.tryPut(push);
-      if (passed !== NOT_NOW) return passed;
-    }
-    return passedOf(callSync(this.site, limit, (waiter) => this.putting(waiter, limit, push)));
+  putSync(limit: Limit, push: () => void, offer?: Offer): Passed {
+    const { words } = this;
+    if (words[PUTTERS + HEAD] === 0 && this.#putPatience.left > 0) {
+      enterSection();
+      let passed: Passed = NOT_NOW;
+      if (Atomics.compareExchange(words, WATCH, 0, 1) === 0) {
+        this.#putPatience.lasts(() => this.#places() > 0);
+        passed = this.#tryPut(push, true);
+      }
+      leaveSection();
+      if (passed === DONE) return passed;
+    } else this.#putPatience.rest();
+    return passedOf(
+      callSync(this.site, limit, (waiter) => this.putting(waiter, limit, push, offer)),
+    );
   }
 
   /** Waits for room and puts. */
-  async put(limit: Limit, push: () => void): Promise<Passed> {
-    const body = (waiter: number) => this.putting(waiter, limit, push);
+  async put(limit: Limit, push: () => void, offer?: Offer): Promise<Passed> {
+    const body = (waiter: number) => this.putting(waiter, limit, push, offer);
     return passedOf(await callAsync(this.site, limit, body, this.puttersRevocable));
   }
 
   /** Waits for an item and gets it, blocking the calling thread. */
   getSync(limit: Limit, pop: () => void): Passed {
-    if (this.#linger(() => this.#items() > 0)) {
-      const passed = this.tryGet(pop);
-      if (passed !== NOT_NOW) return passed;
-    }
+    const { words } = this;
+    if (this.#getPatience.left > 0) {
+      enterSection();
+      let passed: Passed = NOT_NOW;
+      if (Atomics.compareExchange(words, LOOKOUT, 0, 1) === 0) {
+        this.#getPatience.lasts(() => this.#items() > 0);
+        passed = this.#tryGet(pop, true);
+      }
+      leaveSection();
+      if (passed === DONE) return passed;
+    } else this.#getPatience.rest();
     return passedOf(callSync(this.site, limit, (waiter) => this.getting(waiter, limit, pop)));
   }
 
@@ -226,61 +314,104 @@ export class Gate {
     return passedOf(await callAsync(this.site, limit, body, this.gettersRevocable));
   }
 
-  /**
-   * Looks out for a moment before it sleeps. Two threads that keep pace with each other then never sleep: to fall asleep and be woken
-   * costs ten times as much as the look, to both sides.
-   */
-  #linger(ready: () => boolean): boolean {
-    for (let look = 0; look < LOOKS; look++) {
-      if (ready()) return true;
-      for (let i = 0; i < 8; i++) Atomics.pause();
-    }
-    return false;
-  }
-
   /** {@linkcode Gate.put} as a slow path; with a deadline of `-Infinity`, {@linkcode Gate.tryPut}. */
-  *putting(waiter: number, limit: Limit, push: () => void): Slow<Settled> {
-    return yield* this.#pass(
-      this.#putters,
-      waiter,
-      limit,
-      () => this.#mayPut(),
-      ROOM,
-      (granted) => {
-        push();
-        this.words[COUNT]++;
-        this.words[UNFINISHED]++;
-        return granted;
-      },
-    );
-  }
-
-  /** {@linkcode Gate.get} as a slow path; with a deadline of `-Infinity`, {@linkcode Gate.tryGet}. */
-  *getting(waiter: number, limit: Limit, pop: () => void): Slow<Settled> {
-    return yield* this.#pass(this.#getters, waiter, limit, () => this.#mayGet(), DUE, (granted) => {
-      pop();
-      this.words[COUNT]--;
-      return granted;
-    });
-  }
-
-  /**
-   * The way of every waiting call: go if it may, else wait for a grant and use it.
-   *
-   * @param granted The word that counts grants of this lot that were not used yet.
-   * @param act Moves the item, under the lock.
-   */
-  *#pass(
-    lot: Cell,
-    waiter: number,
-    limit: Limit,
-    may: () => Passed,
-    granted: number,
-    act: (passed: Settled) => Settled,
-  ): Slow<Settled> {
+  *putting(waiter: number, limit: Limit, push: () => void, offer?: Offer): Slow<Settled> {
+    const { words } = this;
+    const lot = this.#putters;
+    const act = () => {
+      push();
+      words[COUNT]++;
+      words[UNFINISHED]++;
+    };
     for (;;) {
       yield* lockLot(lot);
-      const passed = may();
+      const passed = this.#mayPut();
+      if (passed === DONE) return yield* this.#finish(act);
+      if (passed === CLOSED || limit.deadline === -Infinity) {
+        yield* unlockLot(lot);
+        return passed === CLOSED ? LOOK_AGAIN : LATE;
+      }
+      try {
+        this.#enqueuePutter(waiter, offer);
+      } finally {
+        yield* unlockLot(lot);
+      }
+      const settled = yield* settle(lot, waiter, limit, () => this.#withdraw(waiter));
+      if (settled === ACCEPTED) return GRANTED;
+      if (settled === LOOK_AGAIN) continue;
+      if (settled !== GRANTED) return settled;
+      yield* lockLot(lot);
+      words[ROOM]--;
+      yield* claim(lot, waiter);
+      // What was granted may be gone: a shutdown ends putting.
+      if (this.#mayPut() === DONE) return yield* this.#finish(act);
+      yield* unlockLot(lot);
+    }
+  }
+
+  /** Puts a putter into the lot, with an offer if that can be. Under the lock. */
+  #enqueuePutter(waiter: number, offer: Offer | undefined): void {
+    const { words } = this;
+    const last = words[PUTTERS + TAIL];
+    const inOrder = last === 0 ? words[ROOM] === 0 : this.#hasOffer(last);
+    const offered = inOrder && offer !== undefined && offer();
+    if (offered) {
+      words[COUNT]++;
+      words[OFFERED]++;
+    }
+    this.site.ground.words[waiter + W_DATA] = offered ? 1 : 0;
+    enqueue(this.#putters, waiter);
+  }
+
+  #hasOffer(waiter: number): boolean {
+    return this.site.ground.words[waiter + W_DATA] === 1;
+  }
+
+  /** A putter has left the lot without having been granted anything. Under the lock. */
+  // deno-lint-ignore require-yield -- a slow path like others
+  *#withdraw(waiter: number): Slow<void> {
+    if (!this.#hasOffer(waiter)) return;
+    let behind = 0;
+    for (
+      let next = after(this.#putters, waiter);
+      next !== 0 && this.#hasOffer(next);
+      next = after(this.#putters, next)
+    ) behind++;
+    this.#takeBack(1, behind);
+  }
+
+  #takeBack(count: number, behind: number): void {
+    this.#retract(count, behind);
+    this.words[OFFERED] -= count;
+    this.words[COUNT] -= count;
+  }
+
+  /**
+   * {@linkcode Gate.get} as a slow path; with a deadline of `-Infinity`, {@linkcode Gate.tryGet}. A `lookout` looks before it waits,
+   * as {@linkcode Gate.getSync} does.
+   */
+  *getting(waiter: number, limit: Limit, pop: () => void, lookout = false): Slow<Settled> {
+    const { words } = this;
+    const lot = this.#getters;
+    const act = () => {
+      pop();
+      words[COUNT]--;
+    };
+    if (lookout && (yield cas(words, LOOKOUT, 0, 1)) === 0) {
+      yield load(words, COUNT);
+      yield* lockLot(lot);
+      yield store(words, LOOKOUT, 0);
+      if (this.#mayGet() === DONE) {
+        return yield* this.#finish(() => {
+          act();
+          this.#countPassed();
+        });
+      }
+      yield* unlockLot(lot);
+    }
+    for (;;) {
+      yield* lockLot(lot);
+      const passed = this.#mayGet();
       if (passed === DONE) return yield* this.#finish(act);
       if (passed === CLOSED || limit.deadline === -Infinity) {
         yield* unlockLot(lot);
@@ -292,21 +423,27 @@ export class Gate {
       if (settled === LOOK_AGAIN) continue;
       if (settled !== GRANTED) return settled;
       yield* lockLot(lot);
-      this.words[granted]--;
+      words[DUE]--;
+      if (this.#blocks(waiter)) words[FLYING]--;
       yield* claim(lot, waiter);
-      // What was granted may be gone: an immediate shutdown throws items away, and any shutdown ends putting.
-      if (may() === DONE) return yield* this.#finish(act);
+      // What was granted may be gone: an immediate shutdown throws items away.
+      if (this.#mayGet() === DONE) return yield* this.#finish(act);
       yield* unlockLot(lot);
     }
   }
 
+  #blocks(waiter: number): boolean {
+    return this.site.ground.words[waiter + W_FORM] === SYNC;
+  }
+
   /** Moves the item and lets others profit, then gives the lock back. */
-  *#finish(act: (passed: Settled) => Settled): Slow<Settled> {
+  *#finish(act: () => void): Slow<Settled> {
     let rings: Grant[] = NOBODY;
     try {
-      return act(GRANTED);
+      act();
+      return GRANTED;
     } finally {
-      // After a failed push too: the place that it was granted is somebody else's now.
+      // After a failure too: what this call was granted is somebody else's now.
       rings = yield* this.grants();
       yield give(this.words, LOCK);
       yield* rouse(this.#getters, rings);
@@ -315,33 +452,69 @@ export class Gate {
 
   /** Gives items to getters and places to putters, and sends those away who wait for what will not come. Under the lock. */
   *grants(): Slow<Grant[]> {
-    const getters = yield* this.#grantAll(this.#getters, DUE);
-    const putters = yield* this.#grantAll(this.#putters, ROOM);
-    return getters.length === 0
-      ? putters
-      : putters.length === 0
-      ? getters
-      : getters.concat(putters);
+    let rings: Grant[] = NOBODY;
+    for (;;) {
+      // In turns: what was handed over leaves room, and what is accepted can be handed over.
+      const getters = yield* this.#grantItems();
+      const putters = yield* this.#grantPlaces();
+      if (getters === NOBODY && putters === NOBODY) break;
+      rings = rings.concat(getters, putters);
+    }
+    const { words } = this;
+    if (words[SHUT] === 0) return rings;
+    if (words[GETTERS + HEAD] !== 0 && this.#items() <= 0) {
+      rings = rings.concat(this.#release(this.#getters, LOOK_AGAIN));
+    }
+    if (words[PUTTERS + HEAD] !== 0) {
+      rings = rings.concat(this.#release(this.#putters, LOOK_AGAIN));
+    }
+    return rings;
   }
 
-  *#grantAll(lot: Cell, granted: number): Slow<Grant[]> {
-    if (first(lot) === 0) return NOBODY;
+  *#grantItems(): Slow<Grant[]> {
+    const lot = this.#getters;
+    if (first(lot) === 0 || this.#items() <= 0) return NOBODY;
+    const { words } = this;
+    const lookout = (yield load(words, LOOKOUT)) === 1 && words[PASSED] < MOST_PASSED;
     const chosen: number[] = [];
-    while (this.#available(granted)) {
+    while (this.#items() > 0) {
+      if (lookout && this.#items() === 1) break;
+      if ((lookout || words[FLYING] > 0) && this.#places() > 0) break;
       const waiter = yield* firstAwake(lot);
       if (waiter === 0) break;
-      this.words[granted]++;
+      words[DUE]++;
+      if (this.#blocks(waiter)) words[FLYING]++;
+      words[PASSED] = 0;
       unlink(lot, waiter);
       chosen.push(waiter);
     }
-    const grants = chosen.length === 0 ? NOBODY : grant(lot, chosen);
-    if (this.words[SHUT] === 0 || this.#available(granted) || first(lot) === 0) return grants;
-    return grants.concat(this.#release(lot, LOOK_AGAIN));
+    return chosen.length === 0 ? NOBODY : grant(lot, chosen);
   }
 
-  /** Whether there is something to grant. */
-  #available(granted: number): boolean {
-    return granted === DUE ? this.#items() > 0 : this.words[SHUT] === 0 && this.#places() > 0;
+  *#grantPlaces(): Slow<Grant[]> {
+    const lot = this.#putters;
+    if (first(lot) === 0) return NOBODY;
+    const { words } = this;
+    const accepted: number[] = [];
+    const granted: number[] = [];
+    while (words[SHUT] === 0 && this.#places() > 0) {
+      let waiter = first(lot);
+      if (waiter === 0) break;
+      if (this.#hasOffer(waiter)) {
+        words[OFFERED]--;
+        words[UNFINISHED]++;
+        accepted.push(waiter);
+      } else {
+        // Here all are without an offer.
+        waiter = yield* firstAwake(lot);
+        if (waiter === 0) break;
+        words[ROOM]++;
+        granted.push(waiter);
+      }
+      unlink(lot, waiter);
+    }
+    if (accepted.length === 0 && granted.length === 0) return NOBODY;
+    return grant(lot, accepted, ACCEPTED).concat(grant(lot, granted));
   }
 
   /** Lets everybody go who is in a lot. Under the lock. */
@@ -435,6 +608,7 @@ export class Gate {
     yield* lockLot(this.#getters);
     let rings: Grant[] = NOBODY;
     try {
+      if (words[OFFERED] > 0) this.#takeBack(words[OFFERED], 0);
       words[SHUT] = 1;
       if (clear !== undefined) {
         clear();
@@ -450,10 +624,45 @@ export class Gate {
   }
 }
 
-/** How often {@linkcode Gate} looks: some microseconds in all. */
-const LOOKS = 64;
+/** How many items a lookout may take in a row while others wait. */
+const MOST_PASSED = 16;
+
+/** How often a {@linkcode Patience} looks at most: 10 microseconds in all, longer than it takes to wake the other side. */
+const MOST_LOOKS = 64;
+/** How many calls it lets pass when it has looked in vain too often. */
+const REST = 32;
+
+/**
+ * Looks out for a moment before its owner sleeps. Two threads that keep pace with each other then never sleep. Where that does not
+ * work, since there are more threads than processors, it soon looks less and then only now and then.
+ */
+class Patience {
+  /** How often it will look. */
+  left = MOST_LOOKS;
+  #rest = 0;
+
+  /** Looks until it is so, or as long as it pays. */
+  lasts(ready: () => boolean): boolean {
+    for (let look = 0; look < this.left; look++) {
+      if (ready()) {
+        this.left = MOST_LOOKS;
+        return true;
+      }
+      for (let i = 0; i < 4; i++) Atomics.pause();
+    }
+    this.left >>= 2;
+    this.#rest = REST;
+    return false;
+  }
+
+  /** A call that does without it. */
+  rest(): void {
+    if (this.left === 0 && --this.#rest <= 0) this.left = MOST_LOOKS;
+  }
+}
 
 const HEAD = 1;
+const TAIL = 2;
 const NOBODY: Grant[] = [];
 
 function passedOf(settled: Settled): Passed {

@@ -44,7 +44,7 @@ import {
 import { expand, integers as compacted } from "./_compact.ts";
 import { readText, writeText } from "./_text.ts";
 import { Heap, popNode, pushNode, type Slots } from "./_heap.ts";
-import { STORE } from "./_gate.ts";
+import { OFFERED, STORE } from "./_gate.ts";
 
 /** How items are ordered. */
 export type Order = "fifo" | "lifo" | "priority";
@@ -223,6 +223,9 @@ export function sharedShelf(
   }
 }
 
+/** Thrown by {@linkcode SharedShelf.offer} to itself. */
+const STAYS = {};
+
 const NONE_SHARED = new Uint8Array(new SharedArrayBuffer(0));
 
 /** What the three kinds have in common: records in memory that grows. */
@@ -233,6 +236,8 @@ export abstract class SharedShelf implements Shelf<Cargo> {
   protected doubles: Float64Array<SharedArrayBuffer> = new Float64Array(NONE_SHARED.buffer);
   #view: DataView = new DataView(NONE_SHARED.buffer);
   #memory: SharedMemory;
+  /** Whether the records must not be moved to other memory now. */
+  #stays = false;
   /** Bytes of a record before its payload. */
   protected abstract readonly header: number;
 
@@ -269,6 +274,37 @@ export abstract class SharedShelf implements Shelf<Cargo> {
 
   abstract push(cargo: Cargo): void;
   abstract pop(): Cargo;
+
+  /** Stores an item behind those that are in the queue, unless all would have to be moved for that. See _gate.ts. */
+  offer(cargo: Cargo): boolean {
+    this.#stays = true;
+    try {
+      this.push(cargo);
+      return true;
+    } catch (error) {
+      if (error !== STAYS) throw error;
+      return false;
+    } finally {
+      this.#stays = false;
+    }
+  }
+
+  /** Takes `count` items back, the last of which is followed by `behind` others. */
+  retract(count: number, behind: number): void {
+    this.refresh();
+    const top = this.words[TOP];
+    const end = this.#back(top, behind);
+    const start = this.#back(end, count);
+    this.bytes.copyWithin(start, end, top);
+    this.words[TOP] = top - (end - start);
+    if (this.words[TOP] === this.words[START]) this.reset();
+  }
+
+  /** Where the last `count` records before `at` begin. */
+  #back(at: number, count: number): number {
+    for (let i = 0; i < count; i++) at -= this.integers[(at - 8) >> 2];
+    return at;
+  }
   /** Moves the records that are in use to the start of the memory. */
   protected abstract compact(): void;
   /** Bytes that {@linkcode compact} would free. */
@@ -372,7 +408,10 @@ export abstract class SharedShelf implements Shelf<Cargo> {
     if (larger > MOST_BYTES) {
       throw new RangeError(`The queue is full: its items take ${MOST_BYTES / 2 ** 20} MiB already`);
     }
-    if (larger > KEEP_BYTES) return this.#move(larger);
+    if (larger > KEEP_BYTES) {
+      if (this.#stays) throw STAYS;
+      return this.#move(larger);
+    }
     this.#memory.records.grow(larger);
     this.words[CAPACITY] = larger;
     this.look();
@@ -387,7 +426,8 @@ export abstract class SharedShelf implements Shelf<Cargo> {
   /** Records have gone: memory that is by far too large for the rest is left for a smaller one. */
   protected shrink(): void {
     const capacity = this.words[CAPACITY];
-    if (capacity <= KEEP_BYTES) return;
+    // Who has offered something must find it where it is.
+    if (capacity <= KEEP_BYTES || this.words[OFFERED] > 0) return;
     const used = this.words[TOP] - this.free();
     if (used * TOO_LARGE > capacity) return;
     let smaller = FIRST_BYTES;

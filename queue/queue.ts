@@ -36,7 +36,7 @@ function used(): Making {
  * - Within one thread items are the very same objects. Once the queue is handed to a thread they are copied, as a thread's arguments
  *   are: those that are in it then, all or none, and from then on each when it is put.
  * - `put` and `get` wait without blocking the event loop, `putSync` and `getSync` block the calling thread. Those who wait are
- *   served in the order they came.
+ *   served in the order they came; but one who comes while a blocked thread is being woken may take an item before it does.
  * - A call that times out or is aborted has put or taken nothing.
  * - `for await` takes items until the queue is shut down and empty.
  *

@@ -10,7 +10,7 @@ import { FOREVER, type Limit } from "../../threading/_core/clock.ts";
 import type { Slow } from "../../threading/_core/drive.ts";
 import { ABANDONED, HEAD, LATE } from "../../threading/_core/lot.ts";
 import type { Revocable } from "../../threading/_core/park.ts";
-import { ASYNC, GRANTED, SYNC, W_FORM } from "../../threading/_core/words.ts";
+import { ASYNC, GRANTED, SYNC, W_DATA, W_FORM } from "../../threading/_core/words.ts";
 import { Gate } from "../../queue/_gate.ts";
 import { checkLot, waitersOf } from "./objects.ts";
 import { type Agent, pause, type World } from "./world.ts";
@@ -31,7 +31,12 @@ const ROOM = 11;
 const MAXSIZE = 12;
 const UNFINISHED = 13;
 const SHUT = 14;
-const WORDS = 24;
+const FLYING = 15;
+const OFFERED = 16;
+/** 1 while a getter looks out. */
+export const LOOKOUT = 17;
+const WATCH = 19;
+const WORDS = 28;
 
 /** A gate, or one with a bug. */
 export type GateClass = typeof Gate;
@@ -45,9 +50,15 @@ export class ModelQueue {
   readonly taken: number[] = [];
   readonly dropped: number[] = [];
   readonly done: Set<number> = new Set();
+  /** Whether putters that wait leave their items, unless told otherwise. */
+  offers = true;
+  /** Whether getters that block look out before they do. */
+  lookouts = true;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #maxsize: number;
   readonly #class: GateClass;
+  /** What the putters want to put, by waiter. */
+  readonly #itemsOf = new Map<number, number>();
   readonly #gates = new Map<Agent, Gate>();
 
   constructor(world: World, maxsize: number, gate: GateClass = Gate) {
@@ -57,6 +68,7 @@ export class ModelQueue {
     this.at = world.room("queue", WORDS, [
       ...["lock", "get.head", "get.tail", "-", "put.head", "put.tail", "-", "join.head"],
       ...["join.tail", "count", "due", "room", "maxsize", "unfinished", "shut"],
+      ...["flying", "offered", "lookout", "passed", "watch"],
     ]);
     this.#words = world.words.subarray(this.at, this.at + WORDS);
     this.#words[MAXSIZE] = maxsize;
@@ -67,10 +79,22 @@ export class ModelQueue {
   gate(agent: Agent): Gate {
     let gate = this.#gates.get(agent);
     if (gate === undefined) {
-      gate = new this.#class(this.#maxsize, this.#words, agent.site);
+      gate = new this.#class(
+        this.#maxsize,
+        this.#words,
+        (count, behind) => this.#retract(count, behind),
+        agent.site,
+      );
       this.#gates.set(agent, gate);
     }
     return gate;
+  }
+
+  #retract(count: number, behind: number): void {
+    const end = this.store.length - behind;
+    for (const item of this.store.splice(end - count, count)) {
+      this.put.splice(this.put.indexOf(item), 1);
+    }
   }
 
   /** Steps on the gate's words, as steps on the world's. */
@@ -114,13 +138,26 @@ export class ModelQueue {
   }
 
   /** Puts an item. */
-  *putItem(agent: Agent, form: number, item: number, limit: Limit = FOREVER): Slow<Outcome> {
+  *putItem(
+    agent: Agent,
+    form: number,
+    item: number,
+    limit: Limit = FOREVER,
+    offers = this.offers,
+  ): Slow<Outcome> {
     const gate = this.gate(agent);
     const push = () => {
       this.store.push(item);
       this.put.push(item);
     };
-    const body: Body = (waiter) => gate.putting(waiter, limit, push);
+    const offer = () => {
+      push();
+      return true;
+    };
+    const body: Body = (waiter) => {
+      this.#itemsOf.set(waiter, item);
+      return gate.putting(waiter, limit, push, offers ? offer : undefined);
+    };
     return yield* this.#call(agent, form, limit, body, gate.puttersRevocable);
   }
 
@@ -133,7 +170,7 @@ export class ModelQueue {
       if (item === undefined) throw new Error("Nothing was there to be taken");
       this.taken.push(item);
     };
-    const body: Body = (waiter) => gate.getting(waiter, limit, pop);
+    const body: Body = (waiter) => gate.getting(waiter, limit, pop, this.lookouts && form === SYNC);
     const outcome = yield* this.#call(agent, form, limit, body, gate.gettersRevocable);
     return item ?? outcome;
   }
@@ -173,14 +210,34 @@ export class ModelQueue {
     }
     if (this.#words[LOCK] !== 0) return;
     const words = this.#words;
-    const items = words[COUNT] - words[DUE];
-    const places = this.#maxsize === 0 ? Infinity : this.#maxsize - words[COUNT] - words[ROOM];
+    const items = words[COUNT] - words[OFFERED] - words[DUE];
+    const places = this.#maxsize === 0
+      ? Infinity
+      : this.#maxsize - words[COUNT] + words[OFFERED] + words[FLYING] - words[ROOM];
+    const lookout = words[LOOKOUT] === 1;
+    const awake = lookout || words[FLYING] > 0;
     if (words[COUNT] !== this.store.length) throw new Error("The count is not that of the store");
     if (words[DUE] < 0 || words[ROOM] < 0) throw new Error("Fewer grants than none");
     if (places < 0) throw new Error("More is in the queue, or promised, than it holds");
     if (items < 0 && words[SHUT] === 0) throw new Error("More was promised than there is");
-    if (items > 0 && this.#blocking(GETTERS)) throw new Error("A getter sleeps beside an item");
+    if (words[FLYING] < 0 || words[OFFERED] < 0) throw new Error("Fewer than none");
+    if (words[FLYING] > words[DUE]) throw new Error("Somebody is woken for nothing");
+    if (
+      items > 0 && this.#blocking(GETTERS) && !(awake && places > 0) && !(lookout && items === 1)
+    ) throw new Error("A getter sleeps beside an item");
     if (places > 0 && this.#blocking(PUTTERS)) throw new Error("A putter sleeps beside a place");
+    const putters = waitersOf(this.world, this.at + PUTTERS);
+    const offering = putters.filter((waiter) => this.world.words[waiter + W_DATA] === 1);
+    if (String(putters.slice(0, offering.length)) !== String(offering)) {
+      throw new Error("An offer waits behind one who has made none");
+    }
+    const offers = this.store.slice(this.store.length - words[OFFERED]);
+    if (String(offers) !== String(offering.map((waiter) => this.#itemsOf.get(waiter)))) {
+      throw new Error("The offers are not those of the waiters");
+    }
+    if (words[OFFERED] > 0 && (words[ROOM] > 0 || places > 0 || words[SHUT] !== 0)) {
+      throw new Error("An offer waits though there is room, or none to come");
+    }
     if (words[UNFINISHED] === 0 && words[JOINERS + HEAD] !== 0) {
       throw new Error("A joiner waits for nothing");
     }
@@ -200,7 +257,20 @@ export class ModelQueue {
   /** Nothing was lost or doubled, and nothing is left of anybody. */
   checkEnd(): void {
     const words = this.#words;
-    for (const word of [LOCK, GETTERS + HEAD, PUTTERS + HEAD, JOINERS + HEAD, DUE, ROOM]) {
+    for (
+      const word of [
+        LOCK,
+        GETTERS + HEAD,
+        PUTTERS + HEAD,
+        JOINERS + HEAD,
+        DUE,
+        ROOM,
+        FLYING,
+        OFFERED,
+        LOOKOUT,
+        WATCH,
+      ]
+    ) {
       if (words[word] !== 0) throw new Error(`Word ${word} of the gate is not 0 at the end`);
     }
     const came = [...this.taken, ...this.dropped, ...this.store].sort();

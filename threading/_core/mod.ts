@@ -19,8 +19,9 @@ export {
 export { nameIt, PicklingError, TimeoutError } from "./errors.ts";
 export { giveWord, type Site, takeWord } from "./park.ts";
 export { enterSection, leaveSection } from "./section.ts";
-export { add, give, load, runSync, type Slow, store, take } from "./drive.ts";
+export { add, cas, give, load, runSync, type Slow, store, take } from "./drive.ts";
 export {
+  after,
   type Cell,
   claim,
   enqueue,
@@ -40,7 +41,7 @@ export {
 } from "./lot.ts";
 export { callAsync, callSync } from "./call.ts";
 export { adopt, cell, here, isMain } from "./site.ts";
-export { A_UNCLAIMED, GRANTED, W_STATE } from "./words.ts";
+export { A_UNCLAIMED, GRANTED, SYNC, W_DATA, W_FORM, W_STATE } from "./words.ts";
 export { acquire, release, revocable, type Rule, STATE } from "./primitives/permits.ts";
 export { type Revocable } from "./park.ts";
 export { holder, mayHold, MUTEX, MUTEX_WORDS, ownerDied } from "./primitives/mutex.ts";
