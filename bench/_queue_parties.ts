@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Queue } from "@batteries/concurrent/queue";
+import type { Queue, SimpleQueue } from "@batteries/concurrent/queue";
 
 /** What travels. */
 export type Kind = "number" | "object" | "bytes";
@@ -22,14 +22,33 @@ export function itemOf(kind: Kind, n: number): unknown {
   }
 }
 
+/** What a party is asked to do: to put so many items of a kind, or to take them. */
+export interface Task {
+  readonly puts: boolean;
+  readonly queue: Queue<unknown>;
+  readonly kind: Kind;
+  readonly count: number;
+  readonly gate: Int32Array;
+  /** Told when it is done. */
+  readonly done: SimpleQueue<unknown>;
+}
+
+/** A thread that is there for all rounds, as the bare workers are. It ends when it is given nothing to do. */
+export function party(tasks: SimpleQueue<Task | undefined>): void {
+  for (let task = tasks.getSync(); task !== undefined; task = tasks.getSync()) {
+    (task.puts ? produce : consume)(task);
+    task.done.put(0);
+  }
+}
+
 /** Puts items, as soon as `gate` says go. */
-export function produce(queue: Queue<unknown>, kind: Kind, count: number, gate: Int32Array): void {
+function produce({ queue, kind, count, gate }: Task): void {
   ready(gate);
   for (let n = 0; n < count; n++) queue.putSync(itemOf(kind, n));
 }
 
 /** Takes items, as soon as `gate` says go. */
-export function consume(queue: Queue<unknown>, count: number, gate: Int32Array): void {
+function consume({ queue, count, gate }: Task): void {
   ready(gate);
   for (let n = 0; n < count; n++) queue.getSync();
 }
@@ -77,12 +96,34 @@ function receive(ports: readonly MessagePort[], { count, answered, gate }: Order
   }
 }
 
+/** What a bare worker is asked to do with a word of shared memory: to answer `count` times. */
+export interface Rally {
+  readonly word: Int32Array;
+  readonly count: number;
+  /** 0 or 1: at which values of the word it is this worker's turn. */
+  readonly turn: number;
+  readonly gate: Int32Array;
+}
+
+function rally({ word, count, turn, gate }: Rally): void {
+  ready(gate);
+  for (let n = 0; n < count; n++) {
+    for (let seen = Atomics.load(word, 0); (seen & 1) !== turn; seen = Atomics.load(word, 0)) {
+      Atomics.wait(word, 0, seen);
+    }
+    Atomics.add(word, 0, 1);
+    Atomics.notify(word, 0);
+  }
+  self.postMessage("done");
+}
+
 declare const self: Worker & { onmessage: unknown };
 
 /** This module is also the worker that is measured beside the queue. */
 if (typeof WorkerGlobalScope !== "undefined" && location.hash === "#bare") {
   addEventListener("message", (event) => {
-    const order = (event as MessageEvent<Order>).data;
+    const order = (event as MessageEvent<Order & Rally>).data;
+    if (order.word !== undefined) return rally(order);
     if (order.send !== undefined) send(order.send, order);
     if (order.receive !== undefined) receive(order.receive, order);
   });

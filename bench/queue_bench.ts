@@ -21,7 +21,7 @@ import {
   type Row,
   takeTurns,
 } from "./_measure.ts";
-import { consume, type Kind, type Order, produce } from "./_queue_parties.ts";
+import { type Kind, type Order, party, type Rally, type Task } from "./_queue_parties.ts";
 
 const CALLS = 200_000;
 /** Items of one round: a 64th of them, shared by four, has to be whole. */
@@ -37,6 +37,7 @@ const GRID: [name: string, producers: number, consumers: number][] = [
 export async function run(): Promise<Group[]> {
   const groups = [await inOneThread()];
   for (const kind of ["number", "object", "bytes"] as const) groups.push(await between(kind));
+  await dismiss();
   return groups;
 }
 
@@ -75,6 +76,10 @@ async function inOneThread(): Promise<Group> {
 
 async function between(kind: Kind): Promise<Group> {
   const rows: Row[] = [];
+  if (kind === "number") {
+    const rounds = await takeTurns([() => rallied(COUNTS.number / 16)]);
+    rows.push(figure("floor: one bare Atomics.notify and wait", "ns", rounds[0]));
+  }
   for (const [name, producers, consumers] of GRID) {
     const count = COUNTS[kind];
     const few = count / 64;
@@ -126,6 +131,26 @@ async function timed(
   return (performance.now() - start) * 1e6 / count;
 }
 
+const parties: { tasks: SimpleQueue<Task | undefined>; thread: Thread }[] = [];
+
+/** The n-th thread, made once. */
+function tasksOf(n: number): SimpleQueue<Task | undefined> {
+  if (parties[n] === undefined) {
+    const tasks = new SimpleQueue<Task | undefined>();
+    const thread = new Thread({ target: party, args: [tasks] });
+    thread.start();
+    parties[n] = { tasks, thread };
+  }
+  return parties[n].tasks;
+}
+
+async function dismiss(): Promise<void> {
+  for (const { tasks, thread } of parties.splice(0)) {
+    tasks.put(undefined);
+    await thread.join();
+  }
+}
+
 function queued(
   kind: Kind,
   producers: number,
@@ -134,21 +159,30 @@ function queued(
   capacity: number,
 ): Promise<number> {
   const queue = new Queue<unknown>(capacity);
+  const done = new SimpleQueue<unknown>();
   const gate = new Int32Array(new SharedArrayBuffer(8));
-  const threads = [
-    ...Array.from(
-      { length: producers },
-      () => new Thread({ target: produce, args: [queue, kind, count / producers, gate] }),
-    ),
-    ...Array.from(
-      { length: consumers },
-      () => new Thread({ target: consume, args: [queue, count / consumers, gate] }),
-    ),
-  ];
-  for (const thread of threads) thread.start();
-  return timed(gate, threads.length, count, async () => {
-    for (const thread of threads) await thread.join();
+  const all = producers + consumers;
+  for (let n = 0; n < all; n++) {
+    const puts = n < producers;
+    const each = count / (puts ? producers : consumers);
+    tasksOf(n).put({ puts, queue, kind, count: each, gate, done });
+  }
+  return timed(gate, all, count, async () => {
+    for (let n = 0; n < all; n++) await done.get();
   });
+}
+
+/** Two bare workers that wake each other by turns: what a hand-over between sleepers costs. */
+function rallied(count: number): Promise<number> {
+  const gate = new Int32Array(new SharedArrayBuffer(8));
+  const word = new Int32Array(new SharedArrayBuffer(4));
+  const ends = [0, 1].map((turn) =>
+    new Promise((resolve) => {
+      bare(turn).onmessage = resolve;
+      bare(turn).postMessage({ word, count: count / 2, turn, gate } satisfies Rally);
+    })
+  );
+  return timed(gate, 2, count, () => Promise.all(ends));
 }
 
 const workers: Worker[] = [];
