@@ -448,7 +448,7 @@ export class Client {
         this.#heard = -Infinity;
         return;
       }
-      if (task.at === "over") return;
+      // What is stored may have been told here before this answer came.
       this.#end(task, { error: reason });
       if (task.seq !== undefined) this.#takeAway(task);
       else if (!nc.isClosed()) nc.publish(names.cancel, task.key);

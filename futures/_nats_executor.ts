@@ -135,6 +135,11 @@ export class NatsExecutor extends Executor {
     return this.#submit(fn, args, chunk, terms, door as AnyFunction);
   }
 
+  /** Refuses a function that could not be submitted. @internal */
+  protected override _mustTake(fn: (...args: never[]) => unknown): void {
+    this.#modules.nameOf(fn, "submit", Executor.prototype.map);
+  }
+
   #submit(
     fn: AnyFunction,
     args: unknown[],

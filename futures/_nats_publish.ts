@@ -118,7 +118,7 @@ export class Publisher {
       return; // no answer of a stream
     }
     const { error, seq } = answer;
-    if (error?.code === 503) {
+    if (error?.code === 503 && error.err_code !== NO_ROOM) {
       // No leader, no quorum, no resources at the moment.
       sent.again = performance.now() + NOBODY;
       return;

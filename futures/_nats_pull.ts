@@ -145,7 +145,7 @@ export class Puller {
   async stop(): Promise<void> {
     this.#stopping = true;
     if (this.#isQuiet()) return;
-    this.#stopped = Promise.withResolvers();
+    this.#stopped ??= Promise.withResolvers();
     await this.#stopped.promise;
   }
 }

@@ -374,7 +374,9 @@ class QueueWorker implements NatsWorker {
   async stop(options: NatsWorkerStopOptions = {}): Promise<void> {
     const { timeout } = options;
     if (timeout !== undefined) number(timeout, 0, 0, "timeout", "stop the worker");
-    const timer = timeout === undefined ? undefined : setTimeout(() => this.#giveBack(), timeout);
+    const timer = timeout === undefined
+      ? undefined
+      : setTimeout(() => void this.#giveBack(), timeout);
     try {
       await (this.#stopped ??= this.#stop());
     } finally {
@@ -382,7 +384,9 @@ class QueueWorker implements NatsWorker {
     }
   }
 
-  #giveBack(): void {
+  async #giveBack(): Promise<void> {
+    // Not before there can be no more: what is given back would come back here.
+    await this.#puller.stop();
     for (const { controller } of this.#running.values()) controller.abort(GIVEN_BACK);
     // Results that the server does not take now are given up: their calls run again.
     this.#publisher.close();

@@ -128,7 +128,15 @@ export abstract class Executor implements AsyncDisposable {
   /** An executor that defines only `submit` may call what it likes, in one piece each: `chunksize` has no effect then, as in Python. */
   #sender(send: Sender["send"]): Sender {
     const own = this._send === Executor.prototype._send;
-    return { send, takesChunks: !own, mustTake: own ? mustBeFunction : mustTravel };
+    const mustTake = own
+      ? mustBeFunction
+      : (fn: (...args: never[]) => unknown) => this._mustTake(fn);
+    return { send, takesChunks: !own, mustTake };
+  }
+
+  /** Refuses a function that `_send` would refuse, without a call. @internal */
+  protected _mustTake(fn: (...args: never[]) => unknown): void {
+    locate(fn, "submit", Executor.prototype.map);
   }
 
   /**
@@ -197,10 +205,6 @@ class OnTerms implements Submitter {
     const { sources, options } = mapArguments(rest);
     return new MapIterator(fn, sources, options, this.#sender) as AsyncIterableIterator<never>;
   }
-}
-
-function mustTravel(fn: (...args: never[]) => unknown): void {
-  locate(fn, "submit", Executor.prototype.map);
 }
 
 function mustBeFunction(fn: unknown): void {
