@@ -27,7 +27,8 @@ export interface TaskName {
 }
 
 const ALIAS = /^[A-Za-z_][\w.-]{0,63}$/;
-const DEEPEST = 4;
+/** A static method is as deep as what modules offer goes. */
+const DEEPEST = 2;
 const LONGEST = 256;
 
 /** The modules that one side has names for. */
@@ -160,5 +161,7 @@ export class TaskModules {
 /** Whether that can be a path of exports. */
 export function isPath(path: unknown): path is readonly string[] {
   return Array.isArray(path) && path.length > 0 && path.length <= DEEPEST &&
-    path.every((step) => typeof step === "string" && step.length <= LONGEST);
+    path.every((step) =>
+      typeof step === "string" && step.length <= LONGEST && step !== "prototype"
+    );
 }
