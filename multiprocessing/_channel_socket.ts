@@ -22,9 +22,12 @@ import { type Limit, now, PicklingError } from "../threading/_core/mod.ts";
 const BUFFER = 64 * 1024;
 /** Messages of more bytes are read into, and written from, memory of their own. */
 const LONG = 16 * 1024;
-/** No message is longer. A peer that announces one sends no messages at all. */
-const LONGEST = 2 ** 33;
-/** The bytes of a length, and of one that needs 64 bits. */
+/**
+ * No message is longer: V8's optimized code is not safe with indices of typed arrays from 2 GiB on. A peer that announces one sends no
+ * messages at all.
+ */
+const LONGEST = 2 ** 31 - 1;
+/** The bytes of a length, and of one that a peer writes in 64 bits. */
 const HEADER = 4;
 const WIDE_HEADER = 12;
 
@@ -56,6 +59,8 @@ export class SocketChannel implements Channel {
 
   send(bytes: Uint8Array, mine = true, head?: Uint8Array): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure());
+    const length = bytes.length + (head?.length ?? 0);
+    if (length > LONGEST) return Promise.reject(tooLongToSend(length));
     const message = kept(bytes, mine, head);
     return new Promise((resolve, reject) => {
       this.#outgoing.push({ message, resolve, reject });
@@ -161,7 +166,7 @@ export class SocketChannel implements Channel {
     while (rest === undefined && this.#outgoing.length > 0) {
       const { message } = this.#outgoing.first!;
       const isLong = message.length > LONG;
-      if (length + WIDE_HEADER + (isLong ? 0 : message.length) > out.length) break;
+      if (length + HEADER + (isLong ? 0 : message.length) > out.length) break;
       batch.push(this.#outgoing.shift()!);
       length = writeHeader(out, length, message.length);
       // The beginning of a long message goes along with its length: one write less.
@@ -181,14 +186,14 @@ export class SocketChannel implements Channel {
 }
 
 function writeHeader(out: Uint8Array, at: number, length: number): number {
-  const view = new DataView(out.buffer, out.byteOffset + at);
-  if (length < 2 ** 31) {
-    view.setInt32(0, length);
-    return at + HEADER;
-  }
-  view.setInt32(0, -1);
-  view.setBigUint64(HEADER, BigInt(length));
-  return at + WIDE_HEADER;
+  new DataView(out.buffer, out.byteOffset + at).setInt32(0, length);
+  return at + HEADER;
+}
+
+function tooLongToSend(length: number): Error {
+  return new RangeError(
+    `Cannot send a message of ${length} bytes: it has at most ${LONGEST}; send it in parts, or by shared memory`,
+  );
 }
 
 /** What has been read and is not yet received: bytes, and the beginning of a long message. */

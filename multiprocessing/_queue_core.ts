@@ -12,6 +12,7 @@ import {
   decodeSync,
   discardEncoded,
   encode,
+  hasObjects,
   type Limit,
   limitOf,
   type WaitOptions,
@@ -122,8 +123,7 @@ export class Core<T> {
     this.#mustBeOpen("get");
     const { near, far } = this.#back;
     if (near !== undefined) {
-      // Decoding reads the bytes before it returns its promise.
-      const item = near.store.get(limit, decode);
+      const item = near.store.get(limit, opened);
       const value = item instanceof Promise ? await item : item;
       if (value === NONE) throw this.#empty();
       return value as T;
@@ -243,6 +243,15 @@ export class Core<T> {
       `Cannot ${what}: the process that made the ${this.#kind} runs without --allow-ffi; grant it there, or await the async form`,
     );
   }
+}
+
+/** What an item is, or will be when its modules are there. The bytes have been read when this returns. */
+function opened(bytes: Uint8Array): unknown {
+  if (!hasObjects(bytes)) return decodeSync(bytes);
+  const value = decode(bytes);
+  // It may fail before it gets to who waits for it.
+  value.catch(() => {});
+  return value;
 }
 
 function revive(kind: string, { handle, ...sent }: Sent): Back {

@@ -10,7 +10,7 @@
  */
 import type { PlaceHandle } from "./_arena.ts";
 import { QUEUE_WORDS, START, Store } from "./_queue_store.ts";
-import { PAGE, type RingMemory } from "./_ring.ts";
+import { MOST_PAGES, PAGE, type RingMemory } from "./_ring.ts";
 import { type Home, newSeat, reduceSeat, reviveSeat } from "./_sync_seat.ts";
 import {
   type Ground,
@@ -24,10 +24,10 @@ import {
 const WORDS = PAGE / 4;
 /** The items of a queue, where an object cannot grow, in pages. Not tested: there is no such system here. */
 const FIXED_PAGES = 1024;
-/** The pages that are mapped at once at first. */
-const WINDOW = 16;
-/** As many can be mapped at once. */
-const MOST = 65_536;
+/** As many pages are mapped as are asked for, and so many times as many, if that can be: the ring may grow. */
+const AHEAD = 8;
+/** A window of more pages is given back when the ring becomes small. */
+const LARGE = 256;
 
 /**
  * Pages behind an arena. JavaScript's collector gives them back, but not while a view is in use: this keeps the memory of the last two
@@ -65,8 +65,8 @@ class AddedPages implements RingMemory {
   #cover(at: number, pages: number): Window {
     const { at: from, pages: mapped } = this.#window;
     if (at >= from && at + pages <= from + mapped) return this.#window;
-    const ahead = Math.max(WINDOW, (at + pages) * 8);
-    const window = ahead <= MOST ? { at: 0, pages: ahead } : { at, pages };
+    const ahead = (at + pages) * AHEAD;
+    const window = ahead <= MOST_PAGES ? { at: 0, pages: ahead } : { at, pages };
     const start = (this.#start + window.at) * PAGE;
     const ground = this.#system.ground(this.#fd, window.pages * PAGE, start);
     return this.#window = { ...window, bytes: bytesAt(ground), ground };
@@ -75,7 +75,7 @@ class AddedPages implements RingMemory {
   resize(pages: number, before: number): void {
     resize(this.#fd, (this.#start + before) * PAGE, (this.#start + pages) * PAGE);
     // When much is given back, so are the addresses.
-    if (pages < before && this.#window.pages > WINDOW * 16) {
+    if (pages < before && this.#window.pages > LARGE) {
       this.#window = this.#view = this.#lastView = { at: 0, pages: 0, bytes: new Uint8Array() };
     }
   }

@@ -37,8 +37,8 @@ export const PAGE = 65_536;
 export const BASE_PAGES = 1;
 /** A ring up to this size is kept when it becomes empty; a larger one is given back. */
 const KEPT_PAGES = 128;
-/** No more than can be mapped at once. */
-const MOST_PAGES = 65_536;
+/** No more: V8's optimized code is not safe with indices of typed arrays from 2 GiB on. */
+export const MOST_PAGES = 2 ** 31 / PAGE - 1;
 
 const UNIT = 8;
 const UNITS_PER_PAGE = PAGE / UNIT;
@@ -233,6 +233,7 @@ export class Ring {
   #begin(now: number): Int32Array {
     const next = this.#next;
     for (let field = 0; field < FIELDS; field++) next[field] = this.#words[now + field];
+    mustBeSound(next);
     return next;
   }
 
@@ -276,6 +277,28 @@ export class Ring {
     next[PAGES] = wanted;
     this.#commit(now);
   }
+}
+
+/**
+ * Whoever shares the memory can write into it: numbers that no ring has must not lead anywhere.
+ *
+ * @throws {Deno.errors.InvalidData} when there are such.
+ */
+function mustBeSound(state: Int32Array): void {
+  const pages = state[PAGES];
+  const units = pages * UNITS_PER_PAGE;
+  const head = state[HEAD];
+  const used = state[USED];
+  const count = state[COUNT];
+  const sound = pages > 0 && pages <= MOST_PAGES && state[AT] >= 0 &&
+    head >= 0 && head < units && used >= 0 && used <= units && count >= 0 && count <= used;
+  if (!sound) throw damaged();
+}
+
+function damaged(): Error {
+  return new Deno.errors.InvalidData(
+    "Cannot use a queue or pipe: the memory that its processes share holds what none of them has written; make a new one",
+  );
 }
 
 function stateOf(turn: number): number {
@@ -329,6 +352,7 @@ function memoryFor(length: number): Uint8Array<ArrayBuffer> {
 /** A copy of the item that begins there. */
 function read(ring: Uint8Array, at: number, own: boolean): Uint8Array<ArrayBuffer> {
   const length = (ring[at] | ring[at + 1] << 8 | ring[at + 2] << 16 | ring[at + 3] << 24) >>> 0;
+  if (length > ring.length - HEADER) throw damaged();
   const item = own ? new Uint8Array(length) : memoryFor(length);
   const body = at + HEADER;
   const room = ring.length - body;

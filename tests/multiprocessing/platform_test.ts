@@ -267,3 +267,25 @@ test("dieWithParent, ends the child when its parent is killed", async () => {
   await parent.status;
   await reader.cancel();
 });
+
+test("more shared memory than the process may have files open, is refused while there are some left", async () => {
+  const queues = new URL("../../multiprocessing/queues.ts", import.meta.url).href;
+  const text = `import { Queue } from ${JSON.stringify(queues)};
+    const queues = [];
+    try { for (;;) queues.push(new Queue()); } catch (error) { console.log(error.code, error.message); }
+    queues[0].putSync(1);
+    console.log(queues[0].getSync(), queues.length > 100, Deno.readTextFileSync("/proc/self/stat") !== "");`;
+  const { code, stdout } = await new Deno.Command("sh", {
+    args: [
+      "-c",
+      'ulimit -n 300; exec "$0" run -A --quiet --no-check "$1"',
+      Deno.execPath(),
+      source(text),
+    ],
+    env: { NO_COLOR: "1" },
+  }).output();
+  assertEquals([code, new TextDecoder().decode(stdout)], [
+    0,
+    "EMFILE Cannot make shared memory: this process has too many files open (EMFILE)\n1 true true\n",
+  ]);
+});

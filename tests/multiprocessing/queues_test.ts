@@ -26,6 +26,17 @@ import {
   worker,
 } from "../fixtures/multiprocessing/queue_parties.ts";
 
+/** Can be put, and not be got. */
+export class Unwelcome {
+  [getState](): number {
+    return 1;
+  }
+
+  static [setState](): never {
+    throw new TypeError("unwelcome");
+  }
+}
+
 function started<A extends unknown[]>(target: (...args: A) => unknown, ...args: A): Process {
   const process = new Process<unknown[]>({ target: target as never, args });
   process.start();
@@ -305,4 +316,27 @@ Deno.test("Queue: waited for by nobody, lets the program end; a waiting get ends
     args: ["run", "-A", "--quiet", `data:text/javascript,${encodeURIComponent(source)}`],
   }).output();
   assertEquals([code, new TextDecoder().decode(stdout)], [0, "Empty\n"]);
+});
+
+Deno.test("a queue: an item that cannot be decoded, fails for who gets it, however late that is told, and for nobody else", async () => {
+  const queue = new Queue<unknown>();
+  const strays: unknown[] = [];
+  const stray = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    strays.push(event.reason);
+  };
+  addEventListener("unhandledrejection", stray);
+  try {
+    const got = queue.get().catch((error) => error);
+    await queue.put(new Unwelcome());
+    // Blocks for longer than who waits is told at once.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    assertInstanceOf(await got, TypeError);
+    await queue.put("next");
+    assertEquals(await queue.get(), "next");
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    assertEquals(strays, []);
+  } finally {
+    removeEventListener("unhandledrejection", stray);
+  }
 });

@@ -325,3 +325,45 @@ for (const { name, before, act, after, unfinished } of SCENES) {
     assert(deaths >= 5, `died ${deaths} times`);
   });
 }
+
+Deno.test("Ring: with any number in any field of its states, does what a ring does, or says that it is damaged; it always ends", () => {
+  const values = [-1, 0, 1, 7, 2 ** 15, 2 ** 20, 2 ** 30, 2 ** 31 - 1, -(2 ** 31)];
+  let refused = 0;
+  for (let word = 0; word < RING_WORDS; word++) {
+    for (const value of values) {
+      const { ring, words, pages } = made();
+      pages.most = 64;
+      for (let n = 0; n < 3; n++) ring.push(item(100, n));
+      words[word] = value;
+      for (
+        const act of [
+          () => ring.push(item(10, 1)),
+          () => ring.push(item(PAGE, 1)),
+          () => ring.pop(),
+          () => ring.done(),
+          () => ring.clear(() => {}),
+          () => ring.push(item(10, 1), true),
+        ]
+      ) {
+        try {
+          act();
+        } catch (error) {
+          // Room for a ring that lies where none can be is not to be had.
+          assert(
+            error instanceof Deno.errors.InvalidData || error instanceof RangeError,
+            `${error}`,
+          );
+          refused++;
+        }
+      }
+    }
+  }
+  assert(refused > 0);
+});
+
+Deno.test("Ring: an item that says that it is longer than the ring, is damaged", () => {
+  const { ring, pages } = made();
+  ring.push(item(100, 1));
+  new DataView(pages.bytes.buffer).setUint32(0, 0xffff_ffff, true);
+  assertThrows(() => ring.pop(), Deno.errors.InvalidData, "holds what none of them has written");
+});

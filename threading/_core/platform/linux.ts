@@ -35,6 +35,7 @@ const FUNCTIONS = {
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "i64" },
   close: { parameters: ["i32"], result: "i32" },
+  getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
   ftruncate: { parameters: ["i32", "i64"], result: "i32" },
   posix_fallocate: { parameters: ["i32", "i64", "i64"], result: "i32" },
@@ -76,6 +77,7 @@ const LOCK_NB = 4;
 const POLLIN = 1;
 const PR_SET_PDEATHSIG = 1;
 const CLOCK_MONOTONIC = 1;
+const RLIMIT_NOFILE = 7;
 const SYS_PIDFD_OPEN = 434;
 const PIDFD_THREAD = O_EXCL;
 const SYS_FUTEX_WAITV = 449;
@@ -89,6 +91,7 @@ const WAITER = 24;
 
 const ESRCH = 3;
 const ENOENT = 2;
+const EMFILE = 24;
 const NAMES: Record<number, string> = {
   1: "EPERM",
   2: "ENOENT",
@@ -106,6 +109,9 @@ const NAMES: Record<number, string> = {
 /** Places in /proc/…/stat, counted from the state. */
 const STAT_PARENT = 1;
 const STAT_START = 19;
+
+/** So many descriptors are left to others: a Deno that has none ends with a panic, whatever it does next. */
+const SPARE = 64;
 
 /** How many processes are watched at a time, each for one descriptor. */
 const MOST_WATCHED = 64;
@@ -135,6 +141,7 @@ class Linux implements Platform {
   readonly #timeAddress: number;
   readonly #watched = new Map<string, number>();
   readonly #poll = new Int32Array(2);
+  #most: number | undefined;
 
   constructor(libc: Libc, later: Syscall) {
     this.#libc = libc;
@@ -151,7 +158,7 @@ class Linux implements Platform {
   }
 
   createAnonymous(bytes: number): number {
-    const fd = this.#do("make shared memory", () => {
+    const fd = this.#open("make shared memory", () => {
       return this.#libc.memfd_create(cstring("batteries-concurrent"), MFD_CLOEXEC);
     });
     try {
@@ -161,6 +168,31 @@ class Linux implements Platform {
       this.close(fd);
       throw error;
     }
+  }
+
+  /** Runs a call that gives a descriptor, the smallest number that is free. */
+  #open(act: string, call: () => number): number {
+    const fd = this.#do(act, call);
+    try {
+      this.#mustLeaveSome(fd, act);
+      return fd;
+    } catch (error) {
+      this.close(fd);
+      throw error;
+    }
+  }
+
+  #mustLeaveSome(fd: number, act: string): void {
+    if (fd >= this.#mostOpen()) throw failure(this.#codes, act, EMFILE);
+  }
+
+  #mostOpen(): number {
+    if (this.#most !== undefined) return this.#most;
+    // The limit, and what root could make of it.
+    const limits = new BigUint64Array(2);
+    this.#do("look at the limits", () => this.#libc.getrlimit(RLIMIT_NOFILE, limits));
+    const limit = Number(limits[0]);
+    return this.#most = limit - Math.min(SPARE, Math.floor(limit / 4));
   }
 
   ticketOf(fd: number): string {
@@ -173,7 +205,7 @@ class Linux implements Platform {
     // O_NONBLOCK: should the number be a pipe's by now, opening it must not wait for its other end.
     const flags = O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     const path = cstring(`/proc/${found[1]}/fd/${found[2]}`);
-    return this.#do(`open shared memory of process ${found[1]}`, () => {
+    return this.#open(`open shared memory of process ${found[1]}`, () => {
       return this.#libc.open(path, flags);
     });
   }
@@ -184,6 +216,7 @@ class Linux implements Platform {
     const flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
     const fd = this.#do(act, () => this.#libc.shm_open(path, flags, OWNER_ONLY));
     try {
+      this.#mustLeaveSome(fd, act);
       this.#do(act, () => this.#libc.ftruncate(fd, bytes));
       // Reserves: the room is there or it is not, now. A sparse file would end the process at a later write, when there is none left.
       this.#do(act, () => this.#reserve(fd, bytes));
@@ -204,7 +237,7 @@ class Linux implements Platform {
 
   openNamed(name: string): number {
     const path = cstring(`/${name}`);
-    return this.#do(`open shared memory '${name}'`, () => {
+    return this.#open(`open shared memory '${name}'`, () => {
       return this.#libc.shm_open(path, O_RDWR | O_CLOEXEC, OWNER_ONLY);
     });
   }
