@@ -26,13 +26,6 @@ export class RuntimeError extends Error {
   }
 }
 
-/** Raised for a call that needed more memory than the executor's `memoryLimit`. Stands for Python's `MemoryError`. */
-export class MemoryError extends Error {
-  static {
-    nameIt(this, "MemoryError");
-  }
-}
-
 /** Raised for the tasks of an executor whose workers failed. Stands for Python's `concurrent.futures.BrokenExecutor`. */
 export class BrokenExecutor extends RuntimeError {
   static {
@@ -51,10 +44,10 @@ const CLASSES = [
   CancelledError,
   InvalidStateError,
   RuntimeError,
-  MemoryError,
   BrokenExecutor,
   BrokenThreadPool,
 ];
 for (const type of CLASSES) registerError(type, import.meta.url);
 
+export { MemoryError } from "../multiprocessing/errors.ts";
 export { TimeoutError } from "../threading/_core/mod.ts";

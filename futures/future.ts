@@ -24,6 +24,8 @@ type State =
   | { readonly at: "finished"; readonly value: unknown }
   | { readonly at: "failed"; readonly error: unknown };
 
+const PENDING: State = { at: "pending" };
+
 /** What an executor does for the futures of its tasks. */
 export interface Origin {
   /** Whether a worker has the task. */
@@ -36,6 +38,8 @@ export interface Origin {
    * @throws {RuntimeError} when it would wait for ever.
    */
   pump(limit: Limit): boolean;
+  /** Executors that hear of their tasks together have the same: one's `pump` is all the others'. */
+  readonly house?: unknown;
   /** Called when somebody begins to wait for the future without limit. */
   awaited?(): void;
 }
@@ -51,8 +55,8 @@ export let conclude: <T>(
 export let whenDone: (future: Future<unknown>, fn: () => void) => () => void;
 /** Blocks until news of the future's executor has come in. */
 export let pump: (future: Future<unknown>, limit: Limit) => boolean;
-/** Whether an executor has the future's task. */
-export let isBound: (future: Future<unknown>) => boolean;
+/** Of the executor that has the future's task: futures of one house are pumped together. `null` when no executor has it. */
+export let houseOf: (future: Future<unknown>) => unknown;
 /** Whether the future's task failed, and was not cancelled. */
 export let hasFailed: (future: Future<unknown>) => boolean;
 
@@ -79,10 +83,10 @@ export let hasFailed: (future: Future<unknown>) => boolean;
  */
 export class Future<T> implements PromiseLike<T> {
   // What is private does not tell T: a Future<string> is a Future<unknown>, and several kinds can be waited for together.
-  #state: State = { at: "pending" };
+  #state: State = PENDING;
   #origin: Origin | undefined;
   /** Who waits goes on before callbacks are called, as in Python. Most futures have one waiter and no callback. */
-  #waiters: Set<() => void> | undefined;
+  #waiters: (() => void) | Set<() => void> | undefined;
   #callbacks: ((future: never) => void)[] | undefined;
 
   static {
@@ -106,8 +110,8 @@ export class Future<T> implements PromiseLike<T> {
         fn();
         return () => {};
       }
-      (future.#waiters ??= new Set()).add(fn);
-      return () => future.#waiters?.delete(fn);
+      future.#addWaiter(fn);
+      return () => future.#removeWaiter(fn);
     };
     pump = (future, limit) => future.#pump(limit);
     // Its state is private: `console.log` would show empty braces.
@@ -118,7 +122,7 @@ export class Future<T> implements PromiseLike<T> {
       configurable: true,
       writable: true,
     });
-    isBound = (future) => future.#origin !== undefined;
+    houseOf = (future) => future.#origin === undefined ? null : future.#origin.house;
     hasFailed = (future) => future.#state.at === "failed";
   }
 
@@ -278,6 +282,19 @@ export class Future<T> implements PromiseLike<T> {
     }).then(onFulfilled, onRejected);
   }
 
+  #addWaiter(fn: () => void): void {
+    const waiters = this.#waiters;
+    if (waiters === undefined) this.#waiters = fn;
+    else if (typeof waiters === "function") this.#waiters = new Set([waiters, fn]);
+    else waiters.add(fn);
+  }
+
+  #removeWaiter(fn: () => void): void {
+    const waiters = this.#waiters;
+    if (waiters === fn) this.#waiters = undefined;
+    else if (typeof waiters === "object") waiters.delete(fn);
+  }
+
   #shown(): Record<string, unknown> {
     const state = this.#state;
     if (state.at === "finished") return { state: "finished", result: state.value };
@@ -295,7 +312,8 @@ export class Future<T> implements PromiseLike<T> {
     const callbacks = this.#callbacks;
     this.#waiters = undefined;
     this.#callbacks = undefined;
-    if (waiters !== undefined) { for (const waiter of waiters) waiter(); }
+    if (typeof waiters === "function") waiters();
+    else if (waiters !== undefined) { for (const waiter of waiters) waiter(); }
     if (callbacks !== undefined) { for (const callback of callbacks) this.#call(callback); }
   }
 

@@ -3,14 +3,16 @@
  *
  * @module
  */
-import { PicklingError, TimeoutError } from "../threading/_core/mod.ts";
-import { Crew, type Job, type Policy } from "../multiprocessing/_crew.ts";
+import { type Ended, type Limit, remaining } from "../threading/_core/mod.ts";
+import { Crew, type Job, type Order, type Policy } from "../multiprocessing/_crew.ts";
+import { heapFlags, mustMove, outOfMemory, TimeLimit } from "../multiprocessing/_crew_limit.ts";
 import { ProcessTrade } from "../multiprocessing/_crew_processes.ts";
+import { ofWhat } from "../multiprocessing/_crew_protocol.ts";
 import type { Permissions } from "../multiprocessing/mod.ts";
 import { BrokenProcessPool } from "./_broken_process_pool.ts";
 import { type ExecutorStats, Tally } from "./_stats.ts";
 import { mayStop, type RunOptions } from "./_terms.ts";
-import { MemoryError, RuntimeError } from "./errors.ts";
+import { RuntimeError } from "./errors.ts";
 import { checkShutdown, Executor, type ShutdownOptions } from "./executor.ts";
 import { bind, conclude, Future, type Origin } from "./future.ts";
 
@@ -51,7 +53,7 @@ const forgotten = new FinalizationRegistry<Crew<unknown>>((crew) => crew.close()
  * - Arguments and results are copied, but for the shareable objects of `multiprocessing`. What cannot travel fails alone.
  * - A process that dies breaks the pool: all its futures, and later calls, fail with a {@linkcode BrokenProcessPool} that has the pid
  *   and the exit code. One that a call of {@linkcode Executor.with} was stopped in, or that was out of memory, is just replaced.
- * - Results come in through the event loop: `resultSync` and `waitSync` of its futures throw while a call is not done.
+ * - `resultSync` and `waitSync` of futures that are not done need `--allow-ffi`, and processes that may do what this one may.
  *
  * Needs `--allow-run`, `--allow-read`, `--allow-write` and `--allow-net`. Stands for Python's
  * {@link https://docs.python.org/3.14/library/concurrent.futures.html#processpoolexecutor | concurrent.futures.ProcessPoolExecutor}.
@@ -109,9 +111,7 @@ export class ProcessPoolExecutor extends Executor {
       daemon: false,
       method: mpContext?.getStartMethod(),
       permissions,
-      flags: memoryLimit === undefined
-        ? undefined
-        : [`--v8-flags=--max-old-space-size=${memoryLimit}`],
+      flags: heapFlags(memoryLimit),
     });
     this.#crew = new Crew({
       size: given.maxWorkers ?? navigator.hardwareConcurrency,
@@ -150,34 +150,12 @@ export class ProcessPoolExecutor extends Executor {
     door: AnyFunction,
   ): Future<unknown> {
     if (this.#shut) throw new RuntimeError("Cannot submit: the executor was shut down");
-    const tally = this.#tally;
-    const crew = this.#crew;
-    const future = new Future<unknown>();
-    const submitted = performance.now();
     mustMove(terms?.transfer);
-    const limit = mayStop(terms) ? new Limit(terms!, (why) => crew.stop(job, why)) : undefined;
-    const job: Job<unknown> = crew.submit(
-      {
-        fn,
-        form: chunk,
-        alone: limit !== undefined,
-        began: limit && (() => limit.began()),
-        withdraw: () => void future.cancel(),
-        ended: (ended, ran) => {
-          limit?.end();
-          tally.ended("value" in ended);
-          tally.took(submitted, ran);
-          conclude(future, ended);
-        },
-      },
-      args,
-      door,
-    );
+    const call = new Call(this.#crew, this.#tally, fn, chunk, terms);
+    call.submit(args, door);
     // They are copied; what was to be moved is taken away here.
     if (terms?.transfer?.length) structuredClone(null, { transfer: terms.transfer });
-    bind(future, originOf(crew, job, limit));
-    limit?.start();
-    return future;
+    return call.future;
   }
 
   /** How the executor does. */
@@ -225,76 +203,92 @@ export class ProcessPoolExecutor extends Executor {
   }
 }
 
-function originOf(crew: Crew<unknown>, job: Job<unknown>, limit: Limit | undefined): Origin {
-  return {
-    running: () => job.place === "sent",
-    cancel: () => {
-      const cancelled = crew.cancel(job);
-      if (cancelled) limit?.end();
-      return cancelled;
-    },
-    pump: () => {
-      throw new RuntimeError(
-        "Cannot wait for the future by blocking: the results of processes come in through the event loop; await it",
-      );
-    },
-  };
-}
+/** A call: the crew's order, and what its future knows of the executor. One object, since there may be many thousands. */
+class Call implements Order, Origin {
+  readonly fn: AnyFunction;
+  readonly form: number;
+  readonly future = new Future<unknown>();
+  readonly #crew: Crew<unknown>;
+  readonly #tally: Tally;
+  readonly #limit: TimeLimit | undefined;
+  readonly #submitted = performance.now();
+  #job: Job<unknown> | undefined;
 
-/** Stops a call in time: by its signal from the time it is submitted, by its time-out from the time when its run begins. */
-class Limit {
-  readonly #terms: RunOptions;
-  readonly #stop: (why: unknown) => void;
-  readonly #aborted = () => this.#stop(this.#terms.signal!.reason);
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(terms: RunOptions, stop: (why: unknown) => void) {
-    this.#terms = terms;
-    this.#stop = stop;
+  constructor(
+    crew: Crew<unknown>,
+    tally: Tally,
+    fn: AnyFunction,
+    form: number,
+    terms: RunOptions | undefined,
+  ) {
+    this.#crew = crew;
+    this.#tally = tally;
+    this.fn = fn;
+    this.form = form;
+    this.#limit = mayStop(terms)
+      ? new TimeLimit(terms!, (why) => crew.stop(this.#job!, why))
+      : undefined;
   }
 
-  start(): void {
-    const { signal } = this.#terms;
-    if (signal?.aborted) this.#aborted();
-    else signal?.addEventListener("abort", this.#aborted, { once: true });
+  submit(args: unknown[], door: AnyFunction): void {
+    this.#job = this.#crew.submit(this, args, door);
+    bind(this.future, this);
+    this.#limit?.start();
+  }
+
+  get alone(): boolean {
+    return this.#limit !== undefined;
+  }
+
+  get tells(): boolean {
+    return this.#limit !== undefined;
   }
 
   began(): void {
-    const { timeout } = this.#terms;
-    if (timeout === undefined) return;
-    clearTimeout(this.#timer);
-    const late = () => this.#stop(new TimeoutError(`The call did not end within ${timeout} ms`));
-    if (timeout <= LONGEST_TIMER) this.#timer = setTimeout(late, Math.max(0, timeout));
+    this.#limit?.began();
   }
 
-  end(): void {
-    clearTimeout(this.#timer);
-    this.#terms.signal?.removeEventListener("abort", this.#aborted);
+  withdraw(): void {
+    this.future.cancel();
   }
-}
 
-/** Beyond that it is as good as for ever: 24 days. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+  ended(ended: Ended, ran: number): void {
+    this.#limit?.end();
+    this.#tally.ended("value" in ended);
+    this.#tally.took(this.#submitted, ran);
+    conclude(this.future, ended);
+  }
 
-/** @throws {PicklingError} when something is to be moved that cannot go to another process. */
-function mustMove(transfer: Transferable[] | undefined): void {
-  const stranger = transfer?.find((each) => !(each instanceof ArrayBuffer));
-  if (stranger === undefined) return;
-  throw new PicklingError(
-    `Cannot transfer ${
-      Object.prototype.toString.call(stranger).slice(8, -1)
-    } to another process: only ArrayBuffers can be moved there`,
-  );
+  running(): boolean {
+    return this.#job?.place === "sent";
+  }
+
+  cancel(): boolean {
+    const cancelled = this.#crew.cancel(this.#job!);
+    if (cancelled) this.#limit?.end();
+    return cancelled;
+  }
+
+  get house(): unknown {
+    return Crew;
+  }
+
+  pump(limit: Limit): boolean {
+    this.#crew.pump(limit);
+    return remaining(limit.deadline) > 0;
+  }
 }
 
 function policyFor(memoryLimit: number | undefined): Policy {
   return {
     onDeath: "break",
-    died: ({ pid, exitcode }, name) => {
+    died: (ending, name) => {
+      const { pid, exitcode } = ending;
       const how = exitcode! < 0
         ? `was ended by signal ${-exitcode!}`
         : `ended with exit code ${exitcode}`;
-      return new BrokenProcessPool(`${name}: process ${pid} ${how}`, pid, exitcode);
+      const text = `${name}: process ${pid} ${how}${ofWhat(ending)}`;
+      return new BrokenProcessPool(text, pid, exitcode);
     },
     broken: (why) => {
       const { pid, exitcode } = why as Partial<BrokenProcessPool>;
@@ -305,11 +299,7 @@ function policyFor(memoryLimit: number | undefined): Policy {
         { cause: why },
       );
     },
-    pardons: ({ exitcode }) => {
-      // How V8 ends a process whose heap is full.
-      if (memoryLimit === undefined || exitcode !== -5 && exitcode !== -6) return undefined;
-      return new MemoryError(`Cannot finish the call: it needs more than ${memoryLimit} MiB`);
-    },
+    pardons: (ending) => outOfMemory(ending, memoryLimit),
   };
 }
 

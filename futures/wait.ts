@@ -6,12 +6,13 @@
 import {
   type Limit,
   limitOf,
+  now,
   remaining,
   TimeoutError,
   type WaitOptions,
 } from "../threading/_core/mod.ts";
 import { laterLimitOf } from "./_later_limit.ts";
-import { Future, hasFailed, isBound, pump, whenDone } from "./future.ts";
+import { Future, hasFailed, houseOf, pump, whenDone } from "./future.ts";
 
 /** {@linkcode wait} returns when a future has finished or was cancelled. */
 export const FIRST_COMPLETED = "FIRST_COMPLETED";
@@ -156,25 +157,53 @@ export function waitSync<T, F extends Future<T> = Future<T>>(
   const when = whenOf(options, "waitSync");
   const futures = futuresOf(fs, "waitSync");
   using watch = new Watch(futures, when);
-  const pending = new Set<Any>(futures);
+  const houses = byHouse(futures);
   while (!watch.over.done() && limit.deadline !== -Infinity) {
-    if (!pump(oneOf(pending), limit)) break;
+    if (!pumpAll(houses, limit)) break;
   }
   return split<T, F>(futures);
 }
 
-/**
- * A future to pump for all: any that an executor has, since all pools of a thread have one inbox. Only when there is none, one that
- * nobody can set.
- */
-function oneOf(pending: Set<Any>): Any {
-  let other: Any | undefined;
-  for (const future of pending) {
-    if (future.done()) pending.delete(future);
-    else if (isBound(future)) return future;
-    else other ??= future;
+/** How long executors that hear of their tasks in different ways are waited for in turns, in milliseconds. */
+const TURN = 2;
+
+function byHouse(futures: Iterable<Any>): Map<unknown, Set<Any>> {
+  const houses = new Map<unknown, Set<Any>>();
+  for (const future of futures) {
+    const house = houseOf(future);
+    const some = houses.get(house);
+    if (some === undefined) houses.set(house, new Set([future]));
+    else some.add(future);
   }
-  return other!;
+  return houses;
+}
+
+/**
+ * Blocks until there is news of futures, or time has run out (`false`): one of each house is pumped for all. Those that nobody can set
+ * are passed over while there are others.
+ */
+function pumpAll(houses: Map<unknown, Set<Any>>, limit: Limit): boolean {
+  const firsts: Any[] = [];
+  let idle: Any | undefined;
+  for (const [house, pending] of houses) {
+    const first = firstPending(pending);
+    if (first === undefined) houses.delete(house);
+    else if (house === null) idle = first;
+    else firsts.push(first);
+  }
+  if (firsts.length <= 1) return pump(firsts[0] ?? idle!, limit);
+  for (const first of firsts) {
+    pump(first, { ...limit, deadline: Math.min(limit.deadline, now() + TURN) });
+    if (first.done()) return true;
+  }
+  return remaining(limit.deadline) > 0;
+}
+
+function firstPending(futures: Set<Any>): Any | undefined {
+  for (const future of futures) {
+    if (!future.done()) return future;
+    futures.delete(future);
+  }
 }
 
 /** Waits for a future; `false` when time has run out. */

@@ -23,9 +23,11 @@ import {
   type EncodedError,
   type Ended,
   here,
+  type Limit,
   locate,
   type Reference,
 } from "../threading/_core/mod.ts";
+import { TimeLimit } from "./_crew_limit.ts";
 import {
   type Answer,
   type AnyFunction,
@@ -39,13 +41,15 @@ import {
   TOLD_TASK,
   type Trade,
 } from "./_crew_protocol.ts";
-import { receive } from "./_crew_receive.ts";
+import { Arrival, receive } from "./_crew_receive.ts";
 import { ProcessError } from "./errors.ts";
 
 /** Milliseconds of work that a worker may have before it. */
 const AHEAD = 1;
 /** Tasks that it may have before it, however small. */
 const MOST_AHEAD = 128;
+/** So many new tasks are handed out before the turn is over. */
+const EARLY = 64;
 /** The run of a function that has never ended, in milliseconds. */
 const UNKNOWN = 1e9;
 /** A function is as good as its last runs: how many quick ones in a row make it as trusted as it can be. */
@@ -64,6 +68,10 @@ interface Known {
   /** How many quick runs there were of late: no more calls than that are sent ahead. */
   trust: number;
 }
+
+/** Crews of this thread that have tasks. */
+// deno-lint-ignore no-explicit-any -- of any kind
+const busy = new Set<Crew<any>>();
 
 let keys = 0;
 const known = new WeakMap<AnyFunction, Known>();
@@ -95,7 +103,8 @@ export interface Order {
   readonly alone?: boolean;
   /** The number of a group of tasks that are of use only together, above 0: when a worker is lost, those that it has all fail. */
   readonly group?: number;
-  /** Its worker is about to make the call; for tasks that are alone. Called again when another has to. */
+  /** Whether {@linkcode Order.began} is to be called: its worker is about to make the call. Again when another has to. */
+  readonly tells?: boolean;
   began?(): void;
   /** Whoever submitted it wants it back, if no worker has it. */
   withdraw?(): void;
@@ -148,6 +157,10 @@ interface Worker<B> {
   readonly told: Set<number>;
   /** We have ended it: whatever it ran is not to blame, and has its own word. */
   sacked: boolean;
+  /** The task that it was ended for, which ends with it. */
+  stopped: { readonly job: Job<B>; readonly error: unknown } | undefined;
+  /** The error that ends it, as it said itself. */
+  uncaught: string | undefined;
   /** It has been asked for tasks back and has not answered. */
   recalled: boolean;
   /** When its first task became the first. */
@@ -204,6 +217,8 @@ export class Crew<B> {
   readonly #jobs = new Map<number, Job<B>>();
   /** Of all functions that it was ever given. */
   readonly #references = new Set<Reference>();
+  /** Answers that wait for modules. */
+  readonly #arriving = new Set<Arrival<B>>();
   #ids = 0;
   #scheduled = false;
   #failures = 0;
@@ -267,11 +282,14 @@ export class Crew<B> {
     this.#references.add(fn.reference);
     // First the worker, which may fail to start: what is in the queue has a worker.
     this.#staff(this.#queued + 1);
-    if (this.#jobs.size === 0) this.#expect(true);
+    const isFirst = this.#jobs.size === 0;
     this.#jobs.set(job.id, job);
     this.#queue.push(job);
     this.#queued++;
-    this.#schedule();
+    // Many calls in one turn: workers need not wait for its end.
+    if (this.#queued % EARLY === 0) this.#dispatch();
+    else this.#schedule();
+    if (isFirst) this.#expect(true);
     return job;
   }
 
@@ -308,12 +326,8 @@ export class Crew<B> {
     worker.life = "leaving";
     // What comes of it in the meantime does not count.
     worker.sent.delete(job.id);
+    worker.stopped = { job, error };
     worker.hand.stop("kill");
-    void worker.hand.join().then(() => {
-      if (job.place !== "sent") return;
-      this.#over(job);
-      job.order.ended({ error }, 0);
-    });
   }
 
   /**
@@ -357,6 +371,42 @@ export class Crew<B> {
       if (hands.length === 0) return;
       await Promise.all(hands.map((hand) => hand.join()));
     }
+    await this.#options.trade.quiet?.();
+  }
+
+  /**
+   * Blocks the calling thread until something may have come of a task, of this crew or of another of this thread, or time has run out.
+   *
+   * @throws {Deno.errors.NotCapable} where that takes `--allow-ffi`.
+   * @throws {Deno.errors.NotSupported} where workers cannot be heard by a thread that is blocked.
+   */
+  pump(limit: Limit): void {
+    const { trade } = this.#options;
+    if (trade.pump === undefined) {
+      throw new Deno.errors.NotSupported("Cannot wait for the result by blocking; await it");
+    }
+    // What has come and waits for its modules: with those that are there.
+    for (const arrival of [...this.#arriving]) arrival.hurry();
+    if (this.#arriving.size > 0 && this.#arriving.size === this.#jobs.size) {
+      throw new Deno.errors.NotSupported(
+        "Cannot wait for the result by blocking: it needs a module that is not loaded here; import that first, or await the result",
+      );
+    }
+    for (const crew of busy) crew.#catchUp();
+    trade.pump({ ...limit, deadline: Math.min(limit.deadline, TimeLimit.lookAtAll()) });
+    TimeLimit.lookAtAll();
+    for (const crew of busy) crew.#catchUp();
+  }
+
+  /** What a turn of the event loop would do. */
+  #catchUp(): void {
+    if (this.#scheduled) this.#dispatch();
+    for (const worker of this.#workers) {
+      if (worker.timer !== undefined && performance.now() - worker.since >= PATIENCE) {
+        clearTimeout(worker.timer);
+        this.#recall(worker);
+      }
+    }
   }
 
   // ---- Tasks ---------------------------------------------------------------------------------------------------------------------
@@ -365,13 +415,13 @@ export class Crew<B> {
     if (this.#scheduled) return;
     this.#scheduled = true;
     queueMicrotask(() => {
-      this.#scheduled = false;
-      this.#dispatch();
+      if (this.#scheduled) this.#dispatch();
     });
   }
 
   /** Hands out what can be handed out. */
   #dispatch(): void {
+    this.#scheduled = false;
     const pushed = new Set<Worker<B>>();
     const ready: Worker<B>[] = [];
     for (const worker of this.#workers) {
@@ -385,7 +435,15 @@ export class Crew<B> {
       const worker = workerFor(job, ready);
       if (worker === undefined) break;
       this.#head++;
-      this.#give(worker, job);
+      try {
+        this.#give(worker, job);
+      } catch (error) {
+        // It was packed, and something in it was taken away since.
+        this.#takeFrom(worker, job);
+        worker.left++;
+        this.#conclude(job, { error }, 0);
+        continue;
+      }
       pushed.add(worker);
     }
     for (const { hand, sent, last } of pushed) {
@@ -434,7 +492,7 @@ export class Crew<B> {
     if (worker.sent.size === 0) worker.since = performance.now();
     worker.sent.set(job.id, job);
     worker.last = job;
-    const kind = order.began === undefined ? TASK : TOLD_TASK;
+    const kind = order.tells === true ? TOLD_TASK : TASK;
     hand.send([kind, job.id, key, order.form, job.body, order.group ?? 0]);
   }
 
@@ -445,10 +503,22 @@ export class Crew<B> {
     const each = answer.ran / job.calls;
     note(job.fn, each);
     this.#schedule();
-    receive(this.#options.trade.codec, answer, (ended) => {
-      if (job.place === "over") return;
-      this.#over(job);
-      job.order.ended(ended, answer.ran);
+    const ended = receive(this.#options.trade.codec, answer);
+    if (ended instanceof Arrival) this.#arrive(job, answer.ran, ended);
+    else this.#conclude(job, ended, answer.ran);
+  }
+
+  #conclude(job: Job<B>, ended: Ended, ran: number): void {
+    if (job.place === "over") return;
+    this.#over(job);
+    job.order.ended(ended, ran);
+  }
+
+  #arrive(job: Job<B>, ran: number, arrival: Arrival<B>): void {
+    this.#arriving.add(arrival);
+    arrival.whenDone((ended) => {
+      this.#arriving.delete(arrival);
+      this.#conclude(job, ended, ran);
     });
   }
 
@@ -473,6 +543,8 @@ export class Crew<B> {
   }
 
   #expect(some: boolean): void {
+    if (some) busy.add(this);
+    else busy.delete(this);
     if (some) here().hold();
     else here().unhold();
     this.#options.trade.expect?.(some);
@@ -584,6 +656,8 @@ export class Crew<B> {
       left: maxTasks ?? Infinity,
       told: new Set(),
       sacked: false,
+      stopped: undefined,
+      uncaught: undefined,
       recalled: false,
       since: 0,
       timer: undefined,
@@ -599,7 +673,8 @@ export class Crew<B> {
       began: (id) => full.sent.get(id)?.order.began?.(),
       answered: (answer) => this.#answered(full, answer),
       returned: (ids) => this.#returned(full, ids),
-      ended: (ending) => this.#ended(full, ending),
+      uncaught: (text) => full.uncaught = text,
+      ended: (ending) => this.#ended(full, { ...ending, uncaught: full.uncaught }),
     }, [...this.#references]);
     const full: Worker<B> = Object.assign(worker, { hand });
     this.#workers.add(full);
@@ -633,6 +708,11 @@ export class Crew<B> {
     this.#workers.delete(worker);
     const [first, ...others] = worker.sent.values();
     worker.sent.clear();
+    const { stopped } = worker;
+    if (stopped?.job.place === "sent") {
+      this.#over(stopped.job);
+      stopped.job.order.ended({ error: stopped.error }, 0);
+    }
     if (life === "starting" && !sacked) return this.#diedEarly(worker, ending);
     const { policy } = this.#options;
     if (this.#state.at === "broken" || this.#state.at === "ended" || sacked || life === "leaving") {

@@ -10,7 +10,7 @@ import {
   importingModules,
   type Reference,
   resolve,
-} from "../threading/_core/mod.ts";
+} from "../threading/_core/values.ts";
 import {
   type Answer,
   type AnyFunction,
@@ -51,8 +51,25 @@ export class Bench<B> {
     await fn(...await this.#unpack(key, body) as unknown[]);
   }
 
-  /** Carries out a task. Never rejects. */
-  async perform({ id, key, form, body, begins }: Task<B>): Promise<Answer<B>> {
+  /** Carries out a task; at once, when all that it needs is there and it does not wait itself. Never throws, nor rejects. */
+  perform(task: Task<B>): Answer<B> | Promise<Answer<B>> {
+    const { key, form, body } = task;
+    const fn = this.#functions.get(key);
+    if (fn === undefined || task.begins !== undefined) return this.#performLater(task);
+    const args = this.#unpackNow(body);
+    if (args === undefined) return this.#performLater(task);
+    const begun = performance.now();
+    try {
+      const value = form === CALL ? fn(...args) : runChunk(fn, args, form, this.#told);
+      if (isThenable(value)) return this.#finish(task, begun, value);
+      return this.#answer(task, begun, value);
+    } catch (error) {
+      return this.#failure(task, begun, error);
+    }
+  }
+
+  async #performLater(task: Task<B>): Promise<Answer<B>> {
+    const { key, form, body, begins } = task;
     let begun = performance.now();
     try {
       const fn = this.#functions.get(key) ?? await this.#load(key);
@@ -62,13 +79,28 @@ export class Bench<B> {
         begun = performance.now();
       }
       const value = form === CALL ? fn(...args) : runChunk(fn, args, form, this.#told);
-      const result = isThenable(value) ? await value : value;
-      const ran = performance.now() - begun;
-      return { id, ran, kind: VALUE, body: this.#codec.pack(result, "return", "result", door) };
+      return this.#answer(task, begun, isThenable(value) ? await value : value);
     } catch (error) {
-      const ran = performance.now() - begun;
-      return { id, ran, kind: ERROR, body: this.#codec.packError(this.told(error)) };
+      return this.#failure(task, begun, error);
     }
+  }
+
+  async #finish(task: Task<B>, begun: number, value: PromiseLike<unknown>): Promise<Answer<B>> {
+    try {
+      return this.#answer(task, begun, await value);
+    } catch (error) {
+      return this.#failure(task, begun, error);
+    }
+  }
+
+  #answer({ id }: Task<B>, begun: number, result: unknown): Answer<B> {
+    const ran = performance.now() - begun;
+    return { id, ran, kind: VALUE, body: this.#codec.pack(result, "return", "result", door) };
+  }
+
+  #failure({ id }: Task<B>, begun: number, error: unknown): Answer<B> {
+    const ran = performance.now() - begun;
+    return { id, ran, kind: ERROR, body: this.#codec.packError(this.told(error)) };
   }
 
   /** The answer that is given instead of one that cannot travel. */

@@ -1,22 +1,27 @@
 /**
  * Workers of a crew that are processes, as the crew sees them. What they run is `_crew_child.ts`.
  *
- * Letters are collected and go in one message; those that are written before the worker has come wait for it. A worker is gone when its
- * process has ended and everything that it had said was heard.
+ * Letters are collected. They go through a lane (`_crew_lane.ts`) where both sides can map memory, at once, even before the worker has
+ * come; else over the tree, where those that are written before the worker has come wait for it. A worker is gone when its process has
+ * ended and everything that it had said was heard.
  *
  * @module
  */
-import { type EncodedError, importInProgress, type Reference } from "../threading/_core/mod.ts";
+import { importInProgress, type Limit, type Reference } from "../threading/_core/mod.ts";
+import { platform } from "../threading/_core/platform/mod.ts";
+import { hasLanes, makeLane } from "./_crew_lane.ts";
+import * as post from "./_crew_post.ts";
 import {
-  BEGIN,
   type Boss,
   type Codec,
+  type Ending,
   FINISH,
   type Hand,
   type Letter,
+  RECALL,
   type Trade,
 } from "./_crew_protocol.ts";
-import { type Bytes, codec, LetterWriter, readAnswers } from "./_crew_wire.ts";
+import { type Body, type Bytes, codec, LetterWriter, ReportReader } from "./_crew_wire.ts";
 import { launchChild } from "./_launch.ts";
 import { checkPermissions, type Permissions } from "./_permissions.ts";
 import { moduleInImport, whoAmI } from "./_self.ts";
@@ -24,7 +29,7 @@ import { currentMethod, type StartMethod } from "./_settings.ts";
 import type { Child } from "./_spawn.ts";
 import { type Handle, offer, redeem, type Remote, type Service } from "./_tree.ts";
 import { ProcessError } from "./errors.ts";
-import { currentProcess } from "./process.ts";
+import { currentProcess, showChild } from "./process.ts";
 
 /** What the processes of a crew are like. */
 export interface ProcessTradeOptions {
@@ -41,21 +46,40 @@ export interface ProcessTradeOptions {
 let hired = 0;
 
 /** Makes processes for one crew. */
-export class ProcessTrade implements Trade<Bytes> {
-  readonly codec: Codec<Bytes> = codec;
+export class ProcessTrade implements Trade<Body> {
+  readonly codec: Codec<Body> = codec;
   readonly #options: ProcessTradeOptions;
+  readonly #lanes: boolean;
 
   /** @throws {TypeError} when the permissions have the wrong shape. */
   constructor(options: ProcessTradeOptions) {
     if (options.permissions !== undefined) checkPermissions(options.permissions);
     this.#options = options;
+    this.#lanes = hasLanes() && (options.permissions ?? "inherit") === "inherit";
   }
 
-  hire(boss: Boss<Bytes>, references: readonly Reference[]): Hand<Bytes> {
+  hire(boss: Boss<Body>, references: readonly Reference[]): Hand<Body> {
     const number = ++hired;
     const name = `${this.#options.name}-${number}`;
     mustBeAllowed(name);
-    return new ProcessHand(name, number, boss, this.#options, references);
+    const Kind = this.#lanes ? LaneHand : TreeHand;
+    return new Kind(boss, (reach) => launch(name, number, reach, this.#options, references), name);
+  }
+
+  expect(some: boolean): void {
+    if (this.#lanes) post.expect(some);
+  }
+
+  async quiet(): Promise<void> {
+    if (this.#lanes) await post.quiet();
+  }
+
+  pump(limit: Limit): void {
+    if (this.#lanes) return post.pump(limit);
+    platform("wait for the result of a process by blocking");
+    throw new Deno.errors.NotSupported(
+      "Cannot wait for the result of a process by blocking: processes with fewer permissions answer through the event loop; await it",
+    );
   }
 }
 
@@ -74,65 +98,196 @@ function mustBeAllowed(name: string): void {
   }
 }
 
-class ProcessHand implements Hand<Bytes>, Service {
+function launch(
+  name: string,
+  number: number,
+  { file, run, handle }: Reach,
+  { method, daemon, permissions, flags }: ProcessTradeOptions,
+  references: readonly Reference[],
+): Child {
+  const self = currentProcess();
+  const module = new URL(file, import.meta.url).href;
+  const target: Reference = { how: "export", module, path: [run] };
+  const child = launchChild({
+    name,
+    identity: `${whoAmI().job?.identity ?? ""}w${number}`,
+    daemon,
+    authkey: self.authkey.toHex(),
+    permissions: permissions ?? "inherit",
+    flags,
+    parentName: self.name,
+    method: method ?? currentMethod(),
+    references: permissions === undefined || permissions === "inherit"
+      ? [target]
+      : [target, ...references],
+    parcel: undefined,
+    simple: {
+      module,
+      path: [run],
+      source: undefined,
+      args: [JSON.stringify(handle)],
+    },
+    start: undefined,
+  });
+  showChild(child, name, daemon);
+  return child;
+}
+
+/** How a worker reaches its crew: what it runs, with which handle. */
+interface Reach {
+  readonly file: string;
+  readonly run: string;
+  readonly handle: unknown;
+}
+
+type Launch = (reach: Reach) => Child;
+
+/** What both kinds of worker have in common. */
+abstract class ProcessHand implements Hand<Body> {
   readonly name: string;
   readonly isStuck = false;
-  readonly #boss: Boss<Bytes>;
-  readonly #child: Child;
-  readonly #letters = new LetterWriter();
+  protected readonly boss: Boss<Body>;
+  protected readonly letters = new LetterWriter();
+  protected readonly reports = new ReportReader();
+  protected abstract readonly child: Child;
+  readonly #gone = Promise.withResolvers<void>();
+
+  constructor(boss: Boss<Body>, name: string) {
+    this.boss = boss;
+    this.name = name;
+  }
+
+  get pid(): number {
+    return this.child.pid;
+  }
+
+  /** It has ended, and was heard to the end. */
+  protected end(ending: Ending): void {
+    this.#gone.resolve();
+    this.boss.ended(ending);
+  }
+
+  send(letter: Letter<Body>): void {
+    this.letters.add(letter);
+  }
+
+  abstract push(): void;
+  abstract rest(): void;
+
+  recall(): void {
+    this.send([RECALL]);
+    this.push();
+  }
+
+  stop(how: "terminate" | "kill"): void {
+    this.child.kill(how === "kill" ? "SIGKILL" : "SIGTERM");
+  }
+
+  async join(): Promise<void> {
+    this.child.hold();
+    try {
+      await this.#gone.promise;
+      await this.child.ended;
+    } finally {
+      this.child.unhold();
+    }
+  }
+}
+
+/** One that is reached by a lane. */
+class LaneHand extends ProcessHand implements post.Party {
+  protected readonly child: Child;
+  readonly #lane = makeLane();
+  /** When its process began, as the system tells; `undefined` until it was asked for. */
+  #start: number | undefined;
+  #isOver = false;
+
+  constructor(boss: Boss<Body>, launch: Launch, name: string) {
+    super(boss, name);
+    this.child = launch({
+      file: "./_crew_child_lane.ts",
+      run: "workInLane",
+      handle: this.#lane.handle,
+    });
+    post.join(this);
+    void this.child.ended.then(() => this.#over(this.child.code));
+  }
+
+  get hasNews(): boolean {
+    const { in: back, out } = this.#lane;
+    return !back.isEmpty || this.reports.hasMore || out.isFull && out.hasRoom;
+  }
+
+  hear(): void {
+    if (this.#isOver) return;
+    this.#lane.out.push();
+    this.reports.read(this.#lane.in.take(), this.boss);
+  }
+
+  look(): void {
+    const system = platform("look after a worker");
+    this.#start ??= system.startOf(this.pid) ?? -1;
+    if (this.#start !== -1 && !system.hasEnded(this.pid, this.#start)) return;
+    this.#over(exitCodeOf(this.pid));
+  }
+
+  #over(exitcode: number | undefined): void {
+    if (this.#isOver) return;
+    while (!this.#lane.in.isEmpty) this.hear();
+    this.#isOver = true;
+    post.leave(this);
+    this.#lane.giveBack();
+    this.end({ pid: this.pid, exitcode });
+  }
+
+  push(): void {
+    if (!this.letters.isEmpty && !this.#isOver) this.#lane.out.write(this.letters.take());
+  }
+
+  rest(): void {
+    post.rest();
+  }
+}
+
+/** Minus the number of a signal, or the exit code, of a child that nobody has asked after yet; `undefined` where that cannot be had. */
+function exitCodeOf(pid: number): number | undefined {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    const status = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[EXIT_STATUS]);
+    if (Number.isNaN(status)) return undefined;
+    return (status & 0x7f) === 0 ? status >> 8 : -(status & 0x7f);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The place of the exit status in what `/proc` tells of a process, from its state on. */
+const EXIT_STATUS = 49;
+
+/** One that is reached over the tree. */
+class TreeHand extends ProcessHand implements Service {
+  protected readonly child: Child;
   #remote: Remote | undefined;
-  #begins = false;
   /** Ends the worker's call of `work`. */
   readonly #finish = Promise.withResolvers<void>();
   /** Whether it has a handle on us. */
   #here = false;
   readonly #left = Promise.withResolvers<void>();
-  readonly #ended: Promise<void>;
 
-  constructor(
-    name: string,
-    number: number,
-    boss: Boss<Bytes>,
-    { method, daemon, permissions, flags }: ProcessTradeOptions,
-    references: readonly Reference[],
-  ) {
-    this.name = name;
-    this.#boss = boss;
-    const self = currentProcess();
-    const module = new URL("./_crew_child.ts", import.meta.url).href;
-    const target: Reference = { how: "export", module, path: ["workInProcess"] };
-    this.#child = launchChild({
-      name,
-      identity: `${whoAmI().job?.identity ?? ""}w${number}`,
-      daemon,
-      authkey: self.authkey.toHex(),
-      permissions: permissions ?? "inherit",
-      flags,
-      parentName: self.name,
-      method: method ?? currentMethod(),
-      references: permissions === undefined || permissions === "inherit"
-        ? [target]
-        : [target, ...references],
-      parcel: undefined,
-      simple: {
-        module,
-        path: ["workInProcess"],
-        source: undefined,
-        args: [JSON.stringify(offer(this).handle())],
-      },
-      start: undefined,
+  constructor(boss: Boss<Body>, launch: Launch, name: string) {
+    super(boss, name);
+    this.child = launch({
+      file: "./_crew_child_tree.ts",
+      run: "workOverTree",
+      handle: offer(this).handle(),
     });
-    this.#ended = this.#watch();
-  }
-
-  get pid(): number {
-    return this.#child.pid;
+    void this.#watch();
   }
 
   async #watch(): Promise<void> {
-    await this.#child.ended;
+    await this.child.ended;
     if (this.#here) await this.#left.promise;
-    this.#boss.ended({ pid: this.#child.pid, exitcode: this.#child.code });
+    this.end({ pid: this.pid, exitcode: this.child.code });
   }
 
   arrived(): void {
@@ -144,59 +299,28 @@ class ProcessHand implements Hand<Bytes>, Service {
   }
 
   call(method: string, args: unknown[]): unknown {
-    switch (method) {
-      case "work":
-        this.#remote = redeem(args[0] as Handle);
-        this.push();
-        if (!this.#begins) this.#boss.ready();
-        return this.#finish.promise;
-      case "ready":
-        return this.#boss.ready();
-      case "failed":
-        return this.#boss.failed(args[0] as EncodedError);
-      case "began":
-        return this.#boss.began(args[0] as number);
-      case "answers":
-        return this.hear(method, args[0] as Bytes);
-      case "returned":
-        return this.#boss.returned(args[0] as number[]);
-    }
+    if (method !== "work") return this.hear(method, args[0] as Bytes);
+    this.#remote = redeem(args[0] as Handle);
+    this.push();
+    return this.#finish.promise;
   }
 
-  /** Answers. */
+  /** Reports. */
   hear(_: string, bytes: Bytes): void {
-    for (const answer of readAnswers(bytes)) this.#boss.answered(answer);
+    this.reports.read(bytes, this.boss);
   }
 
-  send(letter: Letter<Bytes>): void {
-    if (letter[0] === FINISH) return this.#finish.resolve();
-    if (letter[0] === BEGIN && letter[1] !== 0) this.#begins = true;
-    this.#letters.add(letter);
+  override send(letter: Letter<Body>): void {
+    super.send(letter);
+    if (letter[0] === FINISH) this.#finish.resolve();
   }
 
   push(): void {
-    if (this.#remote === undefined || this.#letters.isEmpty) return;
-    this.#remote.tell("letters", [this.#letters.take()]);
+    if (this.#remote === undefined || this.letters.isEmpty) return;
+    this.#remote.tell("letters", [this.letters.take()]);
   }
 
   rest(): void {
-    this.#child.link?.rest?.(1);
-  }
-
-  recall(): void {
-    this.#remote?.tell("recall", []);
-  }
-
-  stop(how: "terminate" | "kill"): void {
-    this.#child.kill(how === "kill" ? "SIGKILL" : "SIGTERM");
-  }
-
-  async join(): Promise<void> {
-    this.#child.hold();
-    try {
-      await this.#ended;
-    } finally {
-      this.#child.unhold();
-    }
+    this.child.link?.rest?.(1);
   }
 }

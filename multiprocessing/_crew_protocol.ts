@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { EncodedError, Parcel, Reference } from "../threading/_core/mod.ts";
+import type { EncodedError, Limit, Parcel, Reference } from "../threading/_core/mod.ts";
 
 /** Anything callable. */
 export type AnyFunction = (...args: never[]) => unknown;
@@ -43,6 +43,8 @@ export const TASK = 1;
 export const FINISH = 2;
 /** A task whose beginning is to be told. */
 export const TOLD_TASK = 4;
+/** Tasks that were not begun are wanted back. */
+export const RECALL = 5;
 /** The first letter. The initializer's number, 0 when there is none, and its arguments. */
 export const BEGIN = 3;
 
@@ -58,7 +60,18 @@ export type Letter<B> =
     group: number,
   ]
   | readonly [kind: typeof BEGIN, key: number, body: B | undefined]
-  | readonly [kind: typeof FINISH];
+  | readonly [kind: typeof FINISH | typeof RECALL];
+
+/** What else a worker says, in the numbers of an answer's kind: it takes tasks. */
+export const READY = 2;
+/** Its initializer has thrown. */
+export const FAILED = 3;
+/** A task whose beginning was to be told has begun. */
+export const BEGAN = 4;
+/** Tasks that it gives back. */
+export const RETURNED = 5;
+/** What nobody has caught there, as text: the worker is about to end of it. */
+export const UNCAUGHT = 6;
 
 /** A task as a worker takes it up. */
 export interface Task<B> {
@@ -86,6 +99,13 @@ export interface Ending {
   readonly pid: number | undefined;
   /** Minus the signal's number when a signal ended it; `undefined` for a thread. */
   readonly exitcode: number | undefined;
+  /** The error that has ended it, if it said so, as text. */
+  readonly uncaught?: string;
+}
+
+/** Why a worker has ended, for a message: " of an error that nobody caught: …", or nothing. */
+export function ofWhat({ uncaught }: Ending): string {
+  return uncaught === undefined ? "" : `, of an error that nobody caught: ${uncaught}`;
 }
 
 /** A worker, as its crew sees it. */
@@ -117,6 +137,8 @@ export interface Boss<B> {
   began(id: number): void;
   answered(answer: Answer<B>): void;
   returned(ids: readonly number[]): void;
+  /** It is about to end of an error that nobody has caught. */
+  uncaught(text: string): void;
   /** It is gone, and nothing more is heard of it. */
   ended(ending: Ending): void;
 }
@@ -132,6 +154,10 @@ export interface Trade<B> {
   hire(boss: Boss<B>, references: readonly Reference[]): Hand<B>;
   /** Answers are awaited from now on, or no more: the event loop has to be held open meanwhile. */
   expect?(some: boolean): void;
+  /** Blocks until workers, of this crew or of others of this thread, have said something or ended, or time has run out. */
+  pump?(limit: Limit): void;
+  /** Resolves when nothing is under way any more, if nothing is expected. */
+  quiet?(): Promise<void>;
 }
 
 /** What a thread's values travel as. */

@@ -18,28 +18,71 @@ import {
 } from "../threading/_core/mod.ts";
 import { type Answer, type Codec, VALUE } from "./_crew_protocol.ts";
 
-/** Calls `done` with what an answer says: at once, if nothing is lost by that. Never throws. */
+/** What an answer says, once the modules are imported that it needs. */
+export class Arrival<B> {
+  readonly #codec: Codec<B>;
+  readonly #came: Came<B>;
+  #done: ((ended: Ended) => void) | undefined;
+
+  constructor(codec: Codec<B>, came: Came<B>) {
+    this.#codec = codec;
+    this.#came = came;
+  }
+
+  /** Begins to import them, and calls `done` in the end, once. */
+  whenDone(done: (ended: Ended) => void): void {
+    this.#done = done;
+    const { body, error } = this.#came;
+    const ended = error === undefined
+      ? valueSoon(this.#codec, body)
+      : errorSoon(error).then((error) => ({ error }));
+    void ended.then((ended) => this.#settle(ended));
+  }
+
+  /** For who cannot wait for that: an error is one without its class then; a value that is not whole is waited for all the same. */
+  hurry(): void {
+    const { body, error } = this.#came;
+    if (error !== undefined) return this.#settle({ error: decodeErrorSync(error) });
+    try {
+      this.#settle({ value: this.#codec.unpackNow(body) });
+    } catch {
+      // Its modules are not there yet.
+    }
+  }
+
+  #settle(ended: Ended): void {
+    const done = this.#done;
+    this.#done = undefined;
+    done?.(ended);
+  }
+}
+
+/** What has come: an error is taken out of its body already. */
+interface Came<B> {
+  readonly body: B;
+  readonly error?: EncodedError;
+}
+
+/** What an answer says: at once, if nothing is lost by that. Never throws. */
 export function receive<B>(
   codec: Codec<B>,
   { kind, body }: Pick<Answer<B>, "kind" | "body">,
-  done: (ended: Ended) => void,
-): void {
+): Ended | Arrival<B> {
   if (kind === VALUE) {
     try {
-      done({ value: codec.unpackNow(body) });
+      return { value: codec.unpackNow(body) };
     } catch {
-      void valueSoon(codec, body).then(done);
+      return new Arrival(codec, { body });
     }
-    return;
   }
   let error: EncodedError;
   try {
     error = codec.unpackError(body);
   } catch (cause) {
-    return done({ error: cause });
+    return { error: cause };
   }
-  if (classesAreHere(error)) done({ error: decodeErrorSync(error) });
-  else void errorSoon(error).then((error) => done({ error }));
+  if (classesAreHere(error)) return { error: decodeErrorSync(error) };
+  return new Arrival(codec, { body, error });
 }
 
 async function valueSoon<B>(codec: Codec<B>, body: B): Promise<Ended> {

@@ -10,8 +10,10 @@
 import {
   atLeave,
   type EncodedError,
+  type Limit,
   pack,
   type Parcel,
+  remaining,
   task,
   unpack,
   unpackSync,
@@ -96,6 +98,12 @@ export class ThreadTrade implements Trade<Parcel> {
     this.#expected = some;
     if (!some) this.#waiting?.abort();
     else if (!this.#listening) void this.#listen();
+  }
+
+  pump(limit: Limit): void {
+    const left = remaining(limit.deadline);
+    if (this.#reports.empty()) this.#bell.waitSync(left === Infinity ? {} : { timeout: left });
+    this.#drain();
   }
 
   async #listen(): Promise<void> {

@@ -7,6 +7,7 @@ import { limitOf, opened, refuse, type WaitOptions } from "../threading/_core/mo
 import { familyOf } from "./_address.ts";
 import { checkKey } from "./_auth.ts";
 import { processAuthkey } from "./_manager_authkey.ts";
+import { quiet } from "./_crew_post.ts";
 import type { ManagerAddress } from "./_manager_hold.ts";
 import { closeLinksTo, ManagerLink } from "./_manager_link.ts";
 import { folderHere, type ServerProcess, startServer } from "./_manager_process.ts";
@@ -17,6 +18,7 @@ import { sendable } from "./_manager_own_types.ts";
 import { SERVER } from "./_manager_wire.ts";
 import { BaseProxy, holdOf, proxyOn } from "./_proxy.ts";
 import { happens } from "./_ready.ts";
+import type { StartMethod } from "./_settings.ts";
 import { ProcessError } from "./errors.ts";
 
 /** Options of {@linkcode BaseManager}. */
@@ -30,6 +32,8 @@ export interface ManagerOptions {
   authkey?: Uint8Array;
   /** Milliseconds that the server's process has, in `shutdown()`, before it is terminated; 1000 by default. */
   shutdownTimeout?: number;
+  /** What `getContext` gives: how the server's process starts. */
+  context?: { getStartMethod(): StartMethod };
 }
 
 /** Options of {@linkcode BaseManager.start}. */
@@ -121,6 +125,7 @@ const forgotten = new FinalizationRegistry<ManagerLink>((link) => link.leave());
 export class BaseManager<Types extends object = Record<never, never>> implements AsyncDisposable {
   readonly #authkey: Uint8Array;
   readonly #shutdownTimeout: number;
+  readonly #context: ManagerOptions["context"];
   #address: ManagerAddress | undefined;
   #state: State = { is: "initial" };
   #closed: () => void = () => {};
@@ -144,7 +149,7 @@ export class BaseManager<Types extends object = Record<never, never>> implements
     if (typeof options !== "object" || options === null) {
       throw new TypeError(`Cannot ${act}: options must be an object such as { address, authkey }`);
     }
-    const { address, authkey, shutdownTimeout = 1000 } = options;
+    const { address, authkey, shutdownTimeout = 1000, context } = options;
     if (address !== undefined) familyOf(address, undefined, act);
     if (authkey !== undefined) checkKey(authkey, act);
     if (typeof shutdownTimeout !== "number") {
@@ -159,7 +164,11 @@ export class BaseManager<Types extends object = Record<never, never>> implements
     }
     this.#address = address;
     this.#authkey = new Uint8Array(authkey ?? processAuthkey());
+    if (context !== undefined && typeof context?.getStartMethod !== "function") {
+      throw new TypeError(`Cannot ${act}: context must be what getContext() gives`);
+    }
     this.#shutdownTimeout = shutdownTimeout;
+    this.#context = context;
   }
 
   /**
@@ -244,14 +253,19 @@ export class BaseManager<Types extends object = Record<never, never>> implements
       );
     }
     await this.#leaveInitial("start", async () => {
-      const process = await startServer(name, {
-        types: sendable(registryOf(this.constructor)),
-        address: this.#address,
-        authkey: this.#authkey,
-        initializer: initializer as ((...args: unknown[]) => unknown) | undefined,
-        initargs,
-        segments: this._keepsSegments(),
-      }, this.start);
+      const process = await startServer(
+        name,
+        {
+          types: sendable(registryOf(this.constructor)),
+          address: this.#address,
+          authkey: this.#authkey,
+          initializer: initializer as ((...args: unknown[]) => unknown) | undefined,
+          initargs,
+          segments: this._keepsSegments(),
+        },
+        this.start,
+        this.#context?.getStartMethod(),
+      );
       let link: ManagerLink;
       try {
         link = await ManagerLink.connect(process.address, this.#authkey);
@@ -404,6 +418,7 @@ export class BaseManager<Types extends object = Record<never, never>> implements
     }
     await child.ended;
     child.unhold();
+    await quiet();
     this.#closed();
   }
 

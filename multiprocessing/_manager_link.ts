@@ -27,6 +27,8 @@ import {
   type Token,
   type Travel,
 } from "./_manager_hold.ts";
+import type { PlaceHandle } from "./_arena.ts";
+import { draftLane, hasLanes } from "./_crew_lane.ts";
 import { Wire } from "./_manager_socket.ts";
 import {
   encodedBody,
@@ -34,6 +36,10 @@ import {
   HELLO,
   type Hello,
   jsonBody,
+  LANE,
+  LANE_TAKEN,
+  LANE_USED,
+  laneIn,
   NO_SIGNAL,
   numberOf,
   readHello,
@@ -42,6 +48,7 @@ import {
   RESULT,
   sendCall,
   sendCancel,
+  sendLane,
   sendRelease,
   sendTicket,
   tagOf,
@@ -56,6 +63,8 @@ interface Call {
 }
 
 const PLAINLY: CallHow = {};
+/** Calls after which a link gets a lane. */
+const OFTEN = 50;
 
 /** Links of this thread by server, the latest of each. */
 const links = new Map<string, ManagerLink>();
@@ -90,6 +99,11 @@ export class ManagerLink implements Destination {
   #session = "";
   readonly #calls = new Map<number, Call>();
   #lastCall = 0;
+  /** Calls so far. */
+  #made = 0;
+  /** Whether it has the authkey. */
+  #full = false;
+  #draft: ReturnType<typeof draftLane> | undefined;
   readonly #holds = new Map<number, FarHold>();
   /** Managers that use it. */
   #managers = 0;
@@ -171,6 +185,7 @@ export class ManagerLink implements Destination {
         "Cannot reach the object of a proxy: its manager has ended, and another one serves at the same address",
       );
     }
+    this.#full = key.kind === "authkey";
     this.#server = server;
     this.#session = session;
     sessions.set(session, this);
@@ -233,7 +248,25 @@ export class ManagerLink implements Destination {
     };
   }
 
+  /** Who calls so often has a lane: no system call, and nobody to be woken, between a call and its answer. */
+  #offerLane(): void {
+    const wire = this.#wire;
+    if (wire === undefined || !this.#full || this.open || !hasLanes()) return;
+    this.#draft = draftLane();
+    sendLane(wire, LANE, this.#draft.handle);
+  }
+
+  #useLane(bell: PlaceHandle): void {
+    const wire = this.#wire;
+    if (wire === undefined || this.#draft === undefined) return;
+    const lane = this.#draft.open(bell);
+    this.#draft = undefined;
+    wire.takeFrom(lane);
+    void wire.sendBy(lane.out, () => sendLane(wire, LANE_USED));
+  }
+
   #number(): number {
+    if (++this.#made === OFTEN) this.#offerLane();
     do this.#lastCall = (this.#lastCall + 1) >>> 0; while (this.#calls.has(this.#lastCall));
     return this.#lastCall;
   }
@@ -255,6 +288,8 @@ export class ManagerLink implements Destination {
     switch (tagOf(frame)) {
       case HELLO:
         return this.#hello?.(readHello(frame));
+      case LANE_TAKEN:
+        return this.#useLane(laneIn(frame) as PlaceHandle);
       case RESULT: {
         const value = valueIn(restOf(frame));
         if (!(value instanceof Promise)) return this.#take(number)?.resolve(value);

@@ -10,11 +10,11 @@ import { launchChild } from "./_launch.ts";
 import type { ManagerAddress } from "./_manager_hold.ts";
 import type { Setup } from "./_manager_main.ts";
 import { moduleInImport } from "./_self.ts";
-import { currentMethod } from "./_settings.ts";
+import { currentMethod, type StartMethod } from "./_settings.ts";
 import type { Child } from "./_spawn.ts";
 import { offer, type Service } from "./_tree.ts";
 import { ProcessError } from "./errors.ts";
-import { currentProcess } from "./process.ts";
+import { currentProcess, showChild } from "./process.ts";
 
 /** A server that runs in a process of its own. */
 export interface ServerProcess {
@@ -37,6 +37,7 @@ export async function startServer(
   name: string,
   setup: Omit<Setup, "address"> & { address: ManagerAddress | undefined },
   door: (...args: never[]) => unknown,
+  method: StartMethod = currentMethod(),
 ): Promise<ServerProcess> {
   mayStart(name);
   const ready = Promise.withResolvers<{ address: ManagerAddress; server: string }>();
@@ -63,7 +64,7 @@ export async function startServer(
       authkey: parent.authkey.toHex(),
       permissions: "inherit",
       parentName: parent.name,
-      method: currentMethod(),
+      method,
       references: [{ how: "export", module, path: ["serve"] }],
       parcel: undefined,
       simple: { module, path: ["serve"], source: undefined, args },
@@ -73,6 +74,7 @@ export async function startServer(
     remove(folder);
     throw error;
   }
+  showChild(child, `${name}-${started}`, false);
   child.ended.then(() => {
     remove(folder);
     ready.reject(

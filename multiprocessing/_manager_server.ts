@@ -15,6 +15,7 @@
  */
 import { decode, encode, encodeError, nameIt, registerError } from "../threading/_core/mod.ts";
 import { Caller } from "./_manager_caller.ts";
+import { acceptLane, hasLanes, type LaneHandle } from "./_crew_lane.ts";
 import { bare } from "./_manager_containers.ts";
 import { addressOf, type Conn, Door, listenAt, passOf } from "./_manager_door.ts";
 import {
@@ -41,6 +42,10 @@ import {
   encodedBody,
   ERROR,
   jsonBody,
+  LANE,
+  LANE_TAKEN,
+  LANE_USED,
+  laneIn,
   NO_SIGNAL,
   numberOf,
   readCall,
@@ -49,6 +54,7 @@ import {
   RESULT,
   sendAnswer,
   sendHello,
+  sendLane,
   SERVER,
   tagOf,
   ticketIn,
@@ -176,6 +182,7 @@ class Session implements Destination {
   readonly #calls = new Map<number, Caller>();
   /** What was received while something was being decoded, which may take a while. */
   readonly #inbox: Uint8Array[] = [];
+  #lane: ReturnType<typeof acceptLane>["lane"] | undefined;
   #decoding = false;
 
   constructor(server: ObjectServer, conn: Conn, full: boolean) {
@@ -208,9 +215,27 @@ class Session implements Destination {
         return this.#redeem(number, ticketIn(frame));
       case TRANSIT:
         return this.#announce(number, ticketIn(frame));
+      case LANE:
+        if (this.#full) return this.#takeLane(laneIn(frame) as LaneHandle);
+        return this.#wire.close();
+      case LANE_USED:
+        if (this.#lane !== undefined) return this.#wire.takeFrom(this.#lane);
+        return this.#wire.close();
       default:
         // No client of ours.
         this.#wire.close();
+    }
+  }
+
+  /** The client is trusted with everything, so also with our memory. */
+  #takeLane(handle: LaneHandle): void {
+    if (!hasLanes() || this.#lane !== undefined) return;
+    try {
+      const { lane, bell } = acceptLane(handle);
+      this.#lane = lane;
+      void this.#wire.sendBy(lane.out, () => sendLane(this.#wire, LANE_TAKEN, bell));
+    } catch {
+      // It is elsewhere: over the socket, then.
     }
   }
 

@@ -6,13 +6,18 @@
  * - Frames arrive whole and in order, or not at all.
  * - What is sent in one turn of the event loop leaves in as few writes as possible.
  * - {@linkcode Wire.ended} resolves when nothing more will come, after the last frame.
+ * - Where both sides can map memory, frames may go by a lane (`_crew_lane.ts`) from some moment on: then there is no call of the system
+ *   between two that are awake. The socket is kept, and tells the end.
  * - It holds the event loop only between `ref()` and `unref()`, and while it writes.
  *
  * Relies on: what is on its way in a write stays where it is; the buffer is only written to behind it.
  *
  * @module
  */
+import type { Lane } from "./_crew_lane.ts";
+import * as post from "./_crew_post.ts";
 import { readU32 } from "./_link.ts";
+import { Pieces } from "./_pieces.ts";
 
 /** Takes frames. They lie in the buffer that the next ones are read to: what is kept has to be copied before the handler returns. */
 export type TakeFrame = (frame: Uint8Array) => void;
@@ -46,6 +51,9 @@ export class Wire {
   #writing: Promise<void> | undefined;
   #closed = false;
   #refs = 0;
+  /** Where frames go, and where they come from, once that is not the socket any more. */
+  #to: Lane["out"] | undefined;
+  #from: post.Party | undefined;
 
   /** Takes over the connection; `take` gets the frames that come. */
   constructor(conn: Deno.TcpConn | Deno.UnixConn, take: TakeFrame) {
@@ -166,7 +174,14 @@ export class Wire {
   }
 
   #begin(): void {
-    if (this.#writing !== undefined || this.#closed) return;
+    if (this.#closed) return;
+    if (this.#to !== undefined) {
+      for (let chunk = this.#next(); chunk !== undefined; chunk = this.#next()) {
+        this.#to.write(chunk);
+      }
+      return;
+    }
+    if (this.#writing !== undefined) return;
     // Writing has to wait at least once: it says itself when it is over.
     if (this.#full.length > 0 || this.#sent < this.#end) this.#writing = this.#write();
   }
@@ -176,6 +191,7 @@ export class Wire {
       for (let chunk = this.#next(); chunk !== undefined; chunk = this.#next()) {
         let at = await this.#conn.write(chunk);
         while (at < chunk.length) at += await this.#conn.write(chunk.subarray(at));
+        if (this.#to !== undefined) break;
       }
     } catch {
       // The other side is gone: reading tells.
@@ -202,6 +218,59 @@ export class Wire {
   async flush(): Promise<void> {
     this.#begin();
     while (this.#writing !== undefined) await this.#writing;
+    while (this.#to?.isFull === true && !this.#closed) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      this.#to.push();
+    }
+  }
+
+  // ---- A lane instead of the socket ----------------------------------------------------------------------------------------------------
+
+  /** Frames go by the lane, after the one that `last` sends, which says so. The socket tells when the other side has ended. */
+  async sendBy(out: Lane["out"], last: () => void): Promise<void> {
+    do await this.flush(); while (
+      !this.#closed && (this.#full.length > 0 || this.#sent < this.#end)
+    );
+    if (this.#closed) return;
+    last();
+    this.#begin();
+    // That one is on its way from where it is.
+    this.#out = new Uint8Array(BUFFER);
+    this.#sent = this.#start = this.#end = 0;
+    this.#to = out;
+  }
+
+  /** Frames come by the lane, too. */
+  takeFrom(lane: Pick<Lane, "in" | "out">): void {
+    if (this.#closed) return;
+    const pieces = new Pieces(4, (view, at) => {
+      const length = view.getUint32(at, true);
+      if (length >= LONGEST || length < 5) throw new RangeError("Not a frame");
+      return length;
+    });
+    this.#from = {
+      get hasNews() {
+        return !lane.in.isEmpty || lane.out.isFull && lane.out.hasRoom;
+      },
+      hear: () => {
+        lane.out.push();
+        const bytes = lane.in.take();
+        if (bytes === undefined) return;
+        try {
+          pieces.add(bytes);
+          while (pieces.next() && !this.#closed) {
+            const { bytes, at, length } = pieces;
+            this.#take(bytes.subarray(at + 4, at + length));
+          }
+        } catch {
+          // No frames.
+          this.close();
+        }
+      },
+      look() {},
+    };
+    post.join(this.#from);
+    if (this.#refs > 0) post.expect(true);
   }
 
   // ---- Reading -----------------------------------------------------------------------------------------------------------------------
@@ -233,6 +302,8 @@ export class Wire {
     } catch {
       // Reset, closed here, or no frames.
     }
+    // What was said last.
+    while (this.#from?.hasNews === true && !this.#closed) this.#from.hear();
     this.close();
   }
 
@@ -252,12 +323,16 @@ export class Wire {
 
   /** Makes the event loop wait for frames. Counted. */
   ref(): void {
-    if (this.#refs++ === 0 && !this.#closed) this.#conn.ref();
+    if (this.#refs++ > 0 || this.#closed) return;
+    this.#conn.ref();
+    if (this.#from !== undefined) post.expect(true);
   }
 
   /** Undoes one `ref`. */
   unref(): void {
-    if (--this.#refs === 0 && !this.#closed) this.#conn.unref();
+    if (--this.#refs > 0 || this.#closed) return;
+    this.#conn.unref();
+    if (this.#from !== undefined) post.expect(false);
   }
 
   /** Ends it; what was not written is lost. */
@@ -265,6 +340,10 @@ export class Wire {
     if (this.#closed) return;
     this.#closed = true;
     this.#full = [];
+    if (this.#from !== undefined) {
+      post.leave(this.#from);
+      if (this.#refs > 0) post.expect(false);
+    }
     try {
       this.#conn.close();
     } catch {

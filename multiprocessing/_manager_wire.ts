@@ -38,6 +38,13 @@ export const RESULT = 7;
 /** A call has failed. */
 export const ERROR = 8;
 
+/** A client that has the authkey offers a lane (`_crew_lane.ts`). */
+export const LANE = 9;
+/** The server takes it: what it says from now on goes there. */
+export const LANE_TAKEN = 10;
+/** What the client says from now on goes there. */
+export const LANE_USED = 11;
+
 /** The object that every client may call: the server itself. */
 export const SERVER = 0;
 
@@ -189,6 +196,18 @@ export function sendTicket(wire: Wire, tag: number, object: number, ticket: stri
 /** The ticket of a `REDEEM` or a `TRANSIT`. */
 export function ticketIn(frame: Uint8Array): string {
   return decoder.decode(restOf(frame));
+}
+
+/** Sends a `LANE`, `LANE_TAKEN` or `LANE_USED`. */
+export function sendLane(wire: Wire, tag: number, what?: unknown): void {
+  wire.begin(tag, 0);
+  wire.text(JSON.stringify(what ?? null));
+  wire.end();
+}
+
+/** What came with one of them. */
+export function laneIn(frame: Uint8Array): unknown {
+  return JSON.parse(decoder.decode(restOf(frame)));
 }
 
 /** What a server says of itself. */

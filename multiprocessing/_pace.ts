@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { now } from "../threading/_core/mod.ts";
+import { now } from "../threading/_core/values.ts";
 
 /**
  * How long it is looked out, in milliseconds: longer than a sleeper takes to wake up and answer. Else two that have slept once would go on

@@ -5,12 +5,15 @@
  */
 import {
   type Ended,
+  type Limit,
   limitOf,
   refuse,
+  remaining,
   TimeoutError,
   type WaitOptions,
 } from "../threading/_core/mod.ts";
 import { happens } from "./_ready.ts";
+import { ProcessError } from "./errors.ts";
 
 /** What a call of a pool may be followed by. */
 export interface Callbacks<T> {
@@ -20,6 +23,14 @@ export interface Callbacks<T> {
   errorCallback?: (error: Error) => void;
 }
 
+/** Hears of the workers of a pool while the thread is blocked. */
+interface Pumped {
+  pump(limit: Limit): void;
+  count(): { readonly pending: number };
+}
+
+/** Says who has the call. */
+export let tie: (result: AsyncResult<unknown>, crew: Pumped) => void;
 /** Ends a result. */
 export let settle: (result: AsyncResult<unknown>, ended: Ended) => void;
 
@@ -52,12 +63,14 @@ export class AsyncResult<T> {
   #ended: Ended | undefined;
   #callbacks: Callbacks<never> | undefined;
   readonly #end = Promise.withResolvers<void>();
+  #crew: Pumped | undefined;
 
   static {
     refuse(
       AsyncResult,
       "a result belongs to the thread that has the pool; send what its get() gives instead",
     );
+    tie = (result, crew) => result.#crew = crew;
     settle = (result, ended) => result.#settle(ended);
   }
 
@@ -76,12 +89,23 @@ export class AsyncResult<T> {
    */
   async get(options?: WaitOptions): Promise<T> {
     const limit = limitOf(options, "AsyncResult.get");
-    if (this.#ended === undefined && !await happens(this.#end.promise, limit)) {
-      throw new TimeoutError("The result of the pool was not there in time");
-    }
-    const ended = this.#ended!;
-    if ("error" in ended) throw ended.error;
-    return ended.value as T;
+    if (this.#ended === undefined && !await happens(this.#end.promise, limit)) throw notInTime();
+    return this.#value();
+  }
+
+  /**
+   * As {@linkcode AsyncResult.get}, blocking the calling thread. `signal` is looked at once, at the call. For a pool of processes it needs
+   * `--allow-ffi`, and processes that may do what this one may.
+   *
+   * @param options How long to wait.
+   * @returns The result.
+   * @throws {TimeoutError} When time ran out. The call goes on.
+   * @throws What the call threw.
+   */
+  getSync(options?: WaitOptions): T {
+    this.#block(limitOf(options, "AsyncResult.getSync"));
+    if (this.#ended === undefined) throw notInTime();
+    return this.#value();
   }
 
   /**
@@ -93,6 +117,32 @@ export class AsyncResult<T> {
   async wait(options?: WaitOptions): Promise<void> {
     const limit = limitOf(options, "AsyncResult.wait");
     if (this.#ended === undefined) await happens(this.#end.promise, limit);
+  }
+
+  /**
+   * As {@linkcode AsyncResult.wait}, blocking the calling thread; see {@linkcode AsyncResult.getSync}.
+   *
+   * @param options How long to wait.
+   */
+  waitSync(options?: WaitOptions): void {
+    this.#block(limitOf(options, "AsyncResult.waitSync"));
+  }
+
+  #block(limit: Limit): void {
+    while (this.#ended === undefined && remaining(limit.deadline) > 0) {
+      if (this.#crew === undefined || this.#crew.count().pending === 0) {
+        throw new ProcessError(
+          "Cannot wait for the result by blocking: the items are still being read, which takes the event loop; await it",
+        );
+      }
+      this.#crew.pump(limit);
+    }
+  }
+
+  #value(): T {
+    const ended = this.#ended!;
+    if ("error" in ended) throw ended.error;
+    return ended.value as T;
   }
 
   /** Whether the call has ended. */
@@ -128,6 +178,10 @@ export class AsyncResult<T> {
     }
     this.#end.resolve();
   }
+}
+
+function notInTime(): TimeoutError {
+  return new TimeoutError("The result of the pool was not there in time");
 }
 
 /** Says how many chunks there are. */

@@ -16,7 +16,7 @@
  *
  * @module
  */
-import { FOREVER, type Limit, ONCE } from "../threading/_core/mod.ts";
+import { FOREVER, type Limit, ONCE } from "../threading/_core/values.ts";
 import * as mutex from "./_sync_mutex.ts";
 import {
   ABORTED,

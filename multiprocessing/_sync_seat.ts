@@ -16,7 +16,7 @@ import {
   reducePlace,
   revivePlace,
 } from "./_arena.ts";
-import { here, now } from "../threading/_core/mod.ts";
+import { here, now } from "../threading/_core/values.ts";
 import { hasPlatform, MOST_WORDS, platform } from "../threading/_core/platform/mod.ts";
 import { casOn } from "./_quick.ts";
 import type { Quick } from "./_sync_ports.ts";

@@ -17,7 +17,7 @@
  *
  * @module
  */
-import { FOREVER, type Limit, now, remaining } from "../threading/_core/mod.ts";
+import { FOREVER, type Limit, now, remaining } from "../threading/_core/values.ts";
 import {
   ABORTED,
   ADD,

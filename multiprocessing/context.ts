@@ -146,6 +146,30 @@ export interface ContextMethods {
   Process: new <A extends unknown[] = unknown[]>(options?: ProcessOptions<A>) => Process<A>;
 }
 
+type Start = (options?: unknown) => unknown;
+
+/** What of the package starts processes by itself: with this context, unless its options name another. */
+function started(namespace: object, context: ContextMethods): object {
+  const { Pool, Manager } = namespace as Record<"Pool" | "Manager", Start | undefined>;
+  const withContext = (options: unknown): unknown => {
+    if (options === undefined) return { context };
+    if (typeof options === "number") return { processes: options, context };
+    return typeof options === "object" && options !== null ? { context, ...options } : options;
+  };
+  return {
+    ...Pool && {
+      // As `_pool_factory.ts` has it: with `new` or without.
+      Pool: new Proxy(Pool, {
+        apply: (pool, self, [options]: [unknown?]) =>
+          Reflect.apply(pool, self, [withContext(options)]),
+        construct: (pool, [options]: [unknown?], type) =>
+          Reflect.construct(pool, [withContext(options)], type),
+      }),
+    },
+    ...Manager && { Manager: (options?: unknown) => Manager(withContext(options)) },
+  };
+}
+
 const made = new Map<unknown, Map<StartMethod, object>>();
 
 /**
@@ -174,7 +198,7 @@ export function contextOf<N extends object>(
       },
       Process: fixed === "spawn" ? SpawnProcess : ForkServerProcess,
     };
-    contexts.set(fixed, context = { ...namespace, ...methods });
+    contexts.set(fixed, context = { ...namespace, ...methods, ...started(namespace, methods) });
   }
   return context as Omit<N, keyof ContextMethods> & ContextMethods;
 }

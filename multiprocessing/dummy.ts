@@ -87,8 +87,13 @@ export type {
   MapResult,
   Permissions,
   Pool as ProcessPool,
+  PoolCalls,
   PoolOptions,
+  PoolStats,
+  Progress,
+  RunOptions,
   StartMethod,
+  TimeStats,
 } from "./pool.ts";
 export { DummyManager, Manager, Namespace } from "./_dummy_manager.ts";
 export { type PoolFactory, ThreadPoolFactory as Pool } from "./_pool_factory.ts";

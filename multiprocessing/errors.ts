@@ -79,6 +79,13 @@ export class EOFError extends Error {
   }
 }
 
-for (const type of [ProcessError, BufferTooShort, AuthenticationError, EOFError]) {
+/** Raised for a call that needed more memory than the `memoryLimit` of its pool. Stands for Python's `MemoryError`. */
+export class MemoryError extends Error {
+  static {
+    nameIt(this, "MemoryError");
+  }
+}
+
+for (const type of [ProcessError, BufferTooShort, AuthenticationError, EOFError, MemoryError]) {
   registerError(type, import.meta.url);
 }

@@ -28,12 +28,23 @@
  */
 import { type Ended, refuse } from "../threading/_core/mod.ts";
 import { Crew, type Job, type Policy } from "./_crew.ts";
+import { heapFlags, mustMove, outOfMemory, TimeLimit } from "./_crew_limit.ts";
 import { ProcessTrade } from "./_crew_processes.ts";
-import { type AnyFunction, CALL, type ChunkResult, type Ending, SPREAD } from "./_crew_protocol.ts";
+import {
+  type AnyFunction,
+  CALL,
+  type ChunkResult,
+  type Ending,
+  ofWhat,
+  SPREAD,
+} from "./_crew_protocol.ts";
 import { errorSoon } from "./_crew_receive.ts";
 import { ThreadTrade } from "./_crew_threads.ts";
 import type { Permissions } from "./_permissions.ts";
 import { WorkerLostError } from "./_pool_errors.ts";
+import { type Progress, progressBar } from "./_progress.ts";
+import { type ExecutorStats, Tally } from "./_stats.ts";
+import { mayStop, type RunOptions, termsOf } from "./_terms.ts";
 import { type ChunkEnded, ResultIterator } from "./_pool_iterator.ts";
 import {
   AsyncResult,
@@ -42,6 +53,7 @@ import {
   MapResult,
   settle,
   settleChunk,
+  tie,
 } from "./_pool_results.ts";
 import type { StartMethod } from "./context.ts";
 import { ProcessError } from "./errors.ts";
@@ -49,7 +61,10 @@ import { ProcessError } from "./errors.ts";
 export { AsyncResult, type Callbacks, MapResult } from "./_pool_results.ts";
 export { WorkerLostError } from "./_pool_errors.ts";
 export { PicklingError, TimeoutError, type WaitOptions } from "../threading/_core/mod.ts";
-export { ProcessError } from "./errors.ts";
+export { MemoryError, ProcessError } from "./errors.ts";
+export type { Progress } from "./_progress.ts";
+export type { ExecutorStats as PoolStats, TimeStats } from "./_stats.ts";
+export type { RunOptions } from "./_terms.ts";
 export type { Permissions } from "./_permissions.ts";
 export type { StartMethod } from "./context.ts";
 
@@ -72,13 +87,33 @@ export interface PoolOptions extends ThreadPoolOptions {
   context?: { getStartMethod(): StartMethod };
   /** What the workers may do: as this process (`"inherit"`, the default), nothing (`"none"`), or what is listed; never more. */
   permissions?: Permissions;
+  /**
+   * The most memory that the JavaScript heap of each worker may take, in MiB, 8 at least. A call that needs more fails with a
+   * {@linkcode MemoryError}, and no other. The contents of `ArrayBuffer`s do not count.
+   */
+  memoryLimit?: number;
 }
 
 /** Options of `map` and `starmap`. */
 export interface ChunkOptions {
   /** How many calls travel together; by default as many as give each worker four chunks. */
   chunksize?: number;
+  /** Called as calls end; `true` draws a bar on standard error when that is a terminal. */
+  progress?: boolean | ((progress: Progress) => void);
 }
+
+/** What {@linkcode Pool.with} gives: a pool's calls, on terms. */
+export type PoolCalls = Pick<
+  Pool,
+  | "apply"
+  | "applyAsync"
+  | "map"
+  | "mapAsync"
+  | "starmap"
+  | "starmapAsync"
+  | "imap"
+  | "imapUnordered"
+>;
 
 /** An iterable, or an async one. */
 export type AnyIterable<T> = Iterable<T> | AsyncIterable<T>;
@@ -100,7 +135,7 @@ let crewOfNext: Crew<unknown> | undefined;
  * Workers that run calls: processes, started when the pool is made.
  *
  * - `apply`, `map`, `starmap` wait for their results; `applyAsync`, `mapAsync`, `starmapAsync` give an {@linkcode AsyncResult} at once;
- *   `imap` and `imapUnordered` give results one by one.
+ *   `imap` and `imapUnordered` give results one by one. `with` makes calls that can be stopped.
  * - Functions are exported functions of any module, arguments and results are copied. What cannot travel fails alone.
  * - A worker that dies (killed, out of memory, `Deno.exit`) fails the call that it ran with a {@linkcode WorkerLostError}, and is
  *   replaced; other calls are not touched. A failing initializer breaks the pool: all its calls fail.
@@ -129,6 +164,7 @@ let crewOfNext: Crew<unknown> | undefined;
  */
 export class Pool implements AsyncDisposable {
   readonly #crew: Crew<unknown>;
+  readonly #tally = new Tally();
   readonly #size: number;
   /** Whether `close` was called. The crew is closed when all items have been read that were there before. */
   #closed = false;
@@ -158,6 +194,113 @@ export class Pool implements AsyncDisposable {
     crewOfNext = undefined;
     this.#crew = crew ?? processCrew(given, this.#size, new.target);
     forgotten.register(this, this.#crew);
+  }
+
+  /**
+   * The same pool for calls that can be stopped for good, or that take something over.
+   *
+   * A call that runs out of its time, or is aborted, is ended wherever it is: in a loop, blocked in a `Sync` call, awaiting. Its worker
+   * is replaced; all other calls go on untouched. Calls that travel together, in a chunk of `map`, are one in this.
+   *
+   * @param options What holds for each call.
+   * @returns The methods of the pool that call functions, with that.
+   * @throws {TypeError} When an option has the wrong type.
+   * @throws {RangeError} When `timeout` is `NaN` or too large.
+   *
+   * @example
+   * ```ts no-eval
+   * import { Pool } from "@batteries/concurrent/multiprocessing/pool";
+   *
+   * export function forever(): never {
+   *   for (;;);
+   * }
+   *
+   * if (import.meta.main) {
+   *   await using pool = new Pool({ processes: 2 });
+   *   await pool.with({ timeout: 100 }).apply(forever).catch((error) => console.log(error.name)); // TimeoutError
+   * }
+   * ```
+   */
+  with(options: RunOptions): PoolCalls {
+    const terms = termsOf(options, "Pool.with");
+    const { prototype } = Pool;
+    return {
+      apply: async <A extends unknown[], R>(
+        fn: (...args: A) => R,
+        args?: A,
+      ): Promise<Awaited<R>> => {
+        return await this.#apply(fn, args, undefined, prototype.apply, terms).get();
+      },
+      applyAsync: (fn, args, callbacks) =>
+        this.#apply(fn, args, callbacks, prototype.applyAsync, terms),
+      map: async (fn, iterable, options) =>
+        await this.#mapAll(fn, iterable, 1, options, prototype.map, terms).get() as never,
+      mapAsync: (fn, iterable, options) =>
+        this.#mapAll(fn, iterable, 1, options as MapOptions, prototype.mapAsync, terms) as never,
+      starmap: async (fn, iterable, options) =>
+        await this.#mapAll(fn, iterable, SPREAD, options, prototype.starmap, terms).get() as never,
+      starmapAsync: (fn, iterable, options) =>
+        this.#mapAll(
+          fn,
+          iterable,
+          SPREAD,
+          options as MapOptions,
+          prototype.starmapAsync,
+          terms,
+        ) as never,
+      imap: (fn, iterable, options) =>
+        this.#iterate(fn, iterable, options, true, prototype.imap, terms),
+      imapUnordered: (fn, iterable, options) =>
+        this.#iterate(fn, iterable, options, false, prototype.imapUnordered, terms),
+    };
+  }
+
+  /** How the pool does; a chunk of calls counts as one. */
+  stats(): ExecutorStats {
+    return this.#tally.told(this.#crew.workers, this.#crew.count());
+  }
+
+  /** Submits a task; gives what takes it back, if no worker has it. */
+  #submit(
+    fn: AnyFunction,
+    form: number,
+    values: unknown[],
+    done: (ended: Ended) => void,
+    door: AnyFunction,
+    terms?: RunOptions,
+    group?: number,
+  ): () => void {
+    mustMove(terms?.transfer);
+    const crew = this.#crew;
+    const tally = this.#tally;
+    const submitted = performance.now();
+    const limit = mayStop(terms) ? new TimeLimit(terms!, (why) => crew.stop(job, why)) : undefined;
+    const stoppable = limit !== undefined;
+    const job: Job<unknown> = crew.submit(
+      {
+        fn,
+        form,
+        group: stoppable ? undefined : group,
+        alone: stoppable,
+        tells: stoppable,
+        began: () => limit?.began(),
+        ended: (ended, ran) => {
+          limit?.end();
+          tally.ended(isWell(ended, form));
+          tally.took(submitted, ran);
+          done(ended);
+        },
+      },
+      values,
+      door,
+    );
+    // They are copied; what was to be moved is taken away here.
+    const transfer = terms?.transfer?.filter((buffer) => !(buffer as ArrayBuffer).detached);
+    if (transfer !== undefined && transfer.length > 0) structuredClone(null, { transfer });
+    limit?.start();
+    return () => {
+      if (crew.cancel(job)) limit?.end();
+    };
   }
 
   /**
@@ -198,17 +341,19 @@ export class Pool implements AsyncDisposable {
 
   #apply<A extends unknown[], R>(
     fn: (...args: A) => R,
-    args: A,
+    args: A = [] as unknown[] as A,
     callbacks: Callbacks<Awaited<R>> | undefined,
     door: AnyFunction,
+    terms?: RunOptions,
   ): AsyncResult<Awaited<R>> {
     this.#mustRun();
     if (!Array.isArray(args)) {
       throw new TypeError(`Cannot call a function: args must be an array, got ${kindOf(args)}`);
     }
     const result = new AsyncResult<Awaited<R>>(checked(callbacks));
-    const ended = (ended: Ended) => settle(result as AsyncResult<unknown>, ended);
-    this.#crew.submit({ fn, form: CALL, ended }, args, door);
+    tie(result as AsyncResult<unknown>, this.#crew);
+    const done = (ended: Ended) => settle(result as AsyncResult<unknown>, ended);
+    this.#submit(fn, CALL, args, done, door, terms);
     return result;
   }
 
@@ -294,23 +439,28 @@ export class Pool implements AsyncDisposable {
     form: number,
     options: MapOptions | undefined,
     door: AnyFunction,
+    terms?: RunOptions,
   ): MapResult<unknown> {
     this.#mustRun();
     const chunksize = chunksizeOf(options);
     const callbacks = checked(options);
+    const report = reporterOf(options);
     mustIterate(iterable);
     // There may be no items, or only later: a function that cannot travel is refused all the same.
     this.#crew.mustKnow(fn, door);
     const result = new MapResult<unknown>(callbacks);
+    tie(result as AsyncResult<unknown>, this.#crew);
+    const mapItems = (items: unknown[]) =>
+      this.#mapItems(result, fn, items, form, chunksize, door, terms, report);
     if (Symbol.iterator in Object(iterable)) {
       const items = Array.isArray(iterable) ? iterable : [...iterable as Iterable<unknown>];
-      this.#mapItems(result, fn, items, form, chunksize, door);
+      mapItems(items);
       return result;
     }
     // Sent as soon as they have come.
     this.#reading.add(result);
     Array.fromAsync(iterable)
-      .then((items) => this.#mapItems(result, fn, items, form, chunksize, door))
+      .then(mapItems)
       .catch((error) => settle(result, { error }))
       .finally(() => this.#read(result));
     return result;
@@ -323,21 +473,27 @@ export class Pool implements AsyncDisposable {
     form: number,
     chunksize: number | undefined,
     door: AnyFunction,
+    terms: RunOptions | undefined,
+    report: Reporter | undefined,
   ): void {
+    report?.expect(items.length);
     const size = chunksize ?? Math.max(1, Math.ceil(items.length / (this.#size * 4)));
     const lists = form === SPREAD ? items.map(listOf) : items;
     expectChunks(result, Math.ceil(lists.length / size));
-    const jobs: Job<unknown>[] = [];
+    const cancels: (() => void)[] = [];
     const group = ++groups;
     try {
       for (let at = 0; at < lists.length; at += size) {
         const chunk = at / size;
-        const ended = (ended: ChunkEnded) =>
+        const items = lists.slice(at, at + size);
+        const ended = (ended: ChunkEnded) => {
+          report?.ended(items.length, ended.error !== undefined);
           settleChunk(result, chunk, ended.error ?? { value: ended.values });
-        jobs.push(this.#sendChunk(fn, lists.slice(at, at + size), form, ended, door, group));
+        };
+        cancels.push(this.#sendChunk(fn, items, form, ended, door, terms, group));
       }
     } catch (error) {
-      for (const job of jobs) this.#crew.cancel(job);
+      for (const cancel of cancels) cancel();
       throw error;
     }
   }
@@ -348,15 +504,16 @@ export class Pool implements AsyncDisposable {
     form: number,
     done: (ended: ChunkEnded) => void,
     door: AnyFunction,
+    terms?: RunOptions,
     group?: number,
-  ): Job<unknown> {
+  ): () => void {
     const ended = (ended: Ended) => {
       if ("error" in ended) return done({ values: [], error: ended });
       const { values, error } = ended.value as ChunkResult;
       if (error === undefined) return done({ values });
       void errorSoon(error).then((error) => done({ values, error: { error } }));
     };
-    return this.#crew.submit({ fn, form, group, ended }, items, door);
+    return this.#submit(fn, form, items, ended, door, terms, group);
   }
 
   /**
@@ -403,10 +560,13 @@ export class Pool implements AsyncDisposable {
     options: ChunkOptions | undefined,
     ordered: boolean,
     door: AnyFunction,
+    terms?: RunOptions,
   ): AsyncIterableIterator<never> {
     this.#mustRun();
     const chunksize = chunksizeOf(options) ?? 1;
+    const report = reporterOf(options);
     mustIterate(iterable);
+    if (Array.isArray(iterable)) report?.expect(iterable.length);
     this.#crew.mustKnow(fn, door);
     const place = {};
     this.#reading.add(place);
@@ -415,8 +575,11 @@ export class Pool implements AsyncDisposable {
       ordered,
       ahead: Math.max(AHEAD, this.#size * 4 * chunksize),
       send: (chunk, done) => {
-        const job = this.#sendChunk(fn, chunk, 1, done, door);
-        return () => this.#crew.cancel(job);
+        const ended = (ended: ChunkEnded) => {
+          report?.ended(chunk.length, ended.error !== undefined);
+          done(ended);
+        };
+        return this.#sendChunk(fn, chunk, 1, ended, door, terms);
       },
       read: () => this.#read(place),
     });
@@ -516,7 +679,14 @@ export class ThreadPool extends Pool {
    * @throws {PicklingError} When the initializer or its arguments cannot travel.
    */
   constructor(options: number | ThreadPoolOptions = {}) {
-    const { processes, initializer, initargs } = read(options);
+    const { processes, initializer, initargs, permissions, memoryLimit } = read(options);
+    if (permissions !== undefined || memoryLimit !== undefined) {
+      throw new TypeError(
+        `Cannot make a thread pool: threads have the permissions and the memory of their process; use a Pool for ${
+          permissions !== undefined ? "permissions" : "memoryLimit"
+        }`,
+      );
+    }
     crewOfNext = new Crew({
       size: processes ?? navigator.hardwareConcurrency,
       trade: new ThreadTrade(`ThreadPool-${++pools}`),
@@ -528,12 +698,62 @@ export class ThreadPool extends Pool {
     }) as Crew<unknown>;
     super(options);
   }
+
+  /**
+   * Refused: these threads cannot be stopped. Those of a `ThreadPoolExecutor` of `futures` can.
+   *
+   * @throws {Deno.errors.NotSupported} Always, for options that are right.
+   */
+  override with(options: RunOptions): PoolCalls {
+    termsOf(options, "ThreadPool.with");
+    throw new Deno.errors.NotSupported(
+      "Cannot use ThreadPool.with: its threads cannot be stopped; use a Pool of processes, or a ThreadPoolExecutor of futures",
+    );
+  }
+}
+
+/** Whether a call has ended without an error, or all of a chunk have. */
+function isWell(ended: Ended, form: number): boolean {
+  return "value" in ended &&
+    (form === CALL || (ended.value as ChunkResult).error === undefined);
+}
+
+/** Tells how far a map has come. */
+class Reporter {
+  readonly #tell: (progress: Progress) => void;
+  readonly #progress: Progress = { done: 0, failed: 0 };
+
+  constructor(tell: (progress: Progress) => void) {
+    this.#tell = tell;
+  }
+
+  expect(total: number): void {
+    this.#progress.total = total;
+  }
+
+  ended(calls: number, failed: boolean): void {
+    this.#progress.done += calls;
+    if (failed) this.#progress.failed++;
+    this.#tell({ ...this.#progress });
+  }
+}
+
+function reporterOf(options: ChunkOptions | undefined): Reporter | undefined {
+  const { progress } = options ?? {};
+  if (progress === undefined || progress === false) return undefined;
+  if (progress !== true && typeof progress !== "function") {
+    throw new TypeError(
+      `Cannot map: progress must be a boolean or a function, got ${kindOf(progress)}`,
+    );
+  }
+  const tell = progress === true ? progressBar() : progress;
+  return tell === undefined ? undefined : new Reporter(tell);
 }
 
 type MapOptions = ChunkOptions & Callbacks<unknown>;
 
 function processCrew(
-  { initializer, initargs, maxtasksperchild, context, permissions }: PoolOptions,
+  { initializer, initargs, maxtasksperchild, context, permissions, memoryLimit }: PoolOptions,
   size: number,
   door: unknown,
 ): Crew<unknown> {
@@ -542,11 +762,12 @@ function processCrew(
     daemon: true,
     method: context?.getStartMethod(),
     permissions,
+    flags: heapFlags(memoryLimit),
   });
   return new Crew({
     size,
     trade,
-    policy,
+    policy: { ...policy, pardons: (ending) => outOfMemory(ending, memoryLimit) },
     eager: true,
     maxTasks: maxtasksperchild ?? undefined,
     initializer,
@@ -557,13 +778,15 @@ function processCrew(
 
 const policy: Policy = {
   onDeath: "replace",
-  died: ({ pid, exitcode }: Ending, name: string) => {
+  died: (ending: Ending, name: string) => {
+    const { pid, exitcode } = ending;
     const how = exitcode === undefined
       ? "its thread ended itself"
       : exitcode < 0
       ? `process ${pid} was ended by signal ${-exitcode}`
       : `process ${pid} ended with exit code ${exitcode}`;
-    return new WorkerLostError(`Cannot finish the call: ${name} is lost, ${how}`, pid, exitcode);
+    const text = `Cannot finish the call: ${name} is lost, ${how}${ofWhat(ending)}`;
+    return new WorkerLostError(text, pid, exitcode);
   },
   broken: (why) => new ProcessError(`The pool is broken. ${why.message}`, { cause: why }),
 };
@@ -574,9 +797,10 @@ function read(options: number | PoolOptions): PoolOptions {
   if (typeof given !== "object" || given === null) {
     throw wrong(`options must be a number or an object, got ${kindOf(options)}`);
   }
-  const { processes, initializer, initargs, maxtasksperchild, context } = given;
-  atLeastOne(processes, "processes");
-  if (maxtasksperchild !== null) atLeastOne(maxtasksperchild, "maxtasksperchild");
+  const { processes, initializer, initargs, maxtasksperchild, context, memoryLimit } = given;
+  atLeast(1, processes, "processes");
+  if (maxtasksperchild !== null) atLeast(1, maxtasksperchild, "maxtasksperchild");
+  atLeast(8, memoryLimit, "memoryLimit, in MiB,");
   if (initializer !== undefined && typeof initializer !== "function") {
     throw wrong(`initializer must be a function, got ${kindOf(initializer)}`);
   }
@@ -589,14 +813,14 @@ function read(options: number | PoolOptions): PoolOptions {
   return given;
 }
 
-function atLeastOne(value: unknown, name: string): void {
+function atLeast(least: number, value: unknown, name: string): void {
   if (value === undefined) return;
   if (typeof value !== "number") {
     throw new TypeError(`Cannot make a pool: ${name} must be a number, got ${kindOf(value)}`);
   }
-  if (!Number.isInteger(value) || value < 1) {
+  if (!Number.isInteger(value) || value < least) {
     throw new RangeError(
-      `Cannot make a pool: ${name} must be an integer of at least 1, got ${value}`,
+      `Cannot make a pool: ${name} must be an integer of at least ${least}, got ${value}`,
     );
   }
 }

@@ -64,11 +64,12 @@ export interface Sentinel extends Waitable {}
 
 /** Where the objects for this process and its parent are made, without starting anything. */
 interface Adopted {
-  readonly role: "self" | "parent";
+  readonly role: "self" | "parent" | "child";
   readonly name: string;
   readonly daemon: boolean;
   readonly pid: number;
   readonly authkey: Uint8Array<ArrayBuffer>;
+  readonly child?: Child;
 }
 
 let adopting: Adopted | undefined;
@@ -150,7 +151,8 @@ export class Process<A extends unknown[] = any[]> {
     this.#target = options?.target;
     this.#args = options?.args ?? [];
     this.#permissions = options?.permissions ?? "inherit";
-    this.#adopted = adopting;
+    this.#child = adopting?.child;
+    this.#adopted = adopting?.child === undefined ? adopting : undefined;
     if (adopting !== undefined) {
       this.#identity = whoAmI().job?.identity ?? "";
       this.#name = adopting.name;
@@ -604,6 +606,8 @@ let currentJob: ChildJob | undefined;
 let parent: Process | undefined;
 /** Processes that this one has started and that have not ended. */
 const children = new Set<Process>();
+/** Those that nobody waits for at the end. */
+const helpers = new Set<Process>();
 
 function selfAsIs(): Adopted {
   const { job, name } = about();
@@ -658,14 +662,23 @@ export function parentProcess(): Process | null {
   });
 }
 
+/** Shows a process that was started for something else, such as a pool's worker, among {@linkcode activeChildren} until it ends. */
+export function showChild(child: Child, name: string, daemon: boolean): void {
+  const { pid } = child;
+  const shown = make({ role: "child", name, daemon, pid, authkey: secret(), child });
+  helpers.add(shown);
+  child.ended.then(() => helpers.delete(shown));
+}
+
 /**
- * The processes that the calling process has started and that have not ended.
+ * The processes that the calling process has started and that have not ended: the workers of its pools and the servers of its managers
+ * are among them.
  *
  * Stands for Python's
  * {@link https://docs.python.org/3.14/library/multiprocessing.html#multiprocessing.active_children | multiprocessing.active_children}.
  */
 export function activeChildren(): Process[] {
-  return [...children];
+  return [...children, ...helpers];
 }
 
 /**

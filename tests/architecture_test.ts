@@ -53,6 +53,12 @@ const BACK_DOORS: Record<string, { by: string[]; because: string }> = {
   },
   "multiprocessing/_crew.ts": { by: ["futures"], because: "one engine for both kinds of pools" },
   "multiprocessing/_crew_processes.ts": { by: ["futures"], because: "the same" },
+  "multiprocessing/_crew_limit.ts": { by: ["futures"], because: "the same" },
+  "multiprocessing/_crew_protocol.ts": { by: ["futures"], because: "the same" },
+  "multiprocessing/_stats.ts": { by: ["futures"], because: "pools and executors tell the same" },
+  "multiprocessing/_terms.ts": { by: ["futures"], because: "with() of both takes the same" },
+  "multiprocessing/_progress.ts": { by: ["futures"], because: "map of both draws the same bar" },
+  "multiprocessing/errors.ts": { by: ["futures"], because: "one MemoryError for both" },
   "queue/_compact.ts": {
     by: ["futures"],
     because: "one form of small plain data in memory that threads share",

@@ -287,13 +287,15 @@ export function executorContract(
     const gate = gates.path();
     const begun = range(4).map(() => gates.path());
     const futures = begun.map((path, i) => executor.submit(beginAndWait<number>, path, gate, i));
-    const isThere = (path: string) => opened(path).then(() => path);
-    const first = await Promise.race(begun.map(isThere));
-    const second = await Promise.race(begun.filter((path) => path !== first).map(isThere));
-    const rest = begun.filter((path) => path !== first && path !== second);
+    const seen: string[] = [];
+    const all = begun.map(async (path) => void seen.push(await opened(path).then(() => path)));
+    while (seen.length < 2) await new Promise((resolve) => setTimeout(resolve, 2));
+    const rest = begun.filter((path) => !seen.includes(path));
     for (const path of rest) assertThrows(() => Deno.statSync(path), Deno.errors.NotFound);
+    assertEquals(seen.length, 2);
     gates.open(gate);
     assertEquals(await Promise.all(futures), range(4));
+    await Promise.all(all);
   });
 
   // ---- Futures -------------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import {
   type Pool,
   type PoolOptions,
   ProcessError,
+  type Progress,
   TimeoutError,
 } from "@batteries/concurrent/multiprocessing/pool";
 import { PicklingError } from "@batteries/concurrent/threading";
@@ -16,12 +17,14 @@ import {
   fails,
   type Gate,
   identity,
+  length,
   mark,
   marked,
   multiply,
   open,
   Point,
   SaidWhen,
+  spin,
   square,
   squareLater,
   unless,
@@ -34,6 +37,8 @@ export interface PoolWorld {
   readonly name: string;
   make(options?: number | PoolOptions): Pool;
   event(): Gate;
+  /** Whether calls can be stopped. */
+  readonly stops: boolean;
 }
 
 const numbers = (n: number) => Array.from({ length: n }, (_, i) => i);
@@ -47,7 +52,7 @@ function* failingAt(total: number, when: number): Generator<number> {
 }
 
 /** Registers the tests that every pool must pass. */
-export function testPool({ name, make, event }: PoolWorld): void {
+export function testPool({ name, make, event, stops }: PoolWorld): void {
   const test = (text: string, body: () => Promise<void>) => Deno.test(`${name}: ${text}`, body);
 
   /** A pool that is closed and joined afterwards. */
@@ -290,6 +295,92 @@ export function testPool({ name, make, event }: PoolWorld): void {
         ...numbers(10).map(() => undefined),
       ];
       await pool.map(opensAndWaits, jobs, { chunksize: 1 });
+    }));
+
+  test("getSync and waitSync, block for results, and take turns with await", () =>
+    withPool(2, async (pool) => {
+      assertEquals(pool.applyAsync(square, [5]).getSync(), 25);
+      assertEquals(pool.mapAsync(square, numbers(500), { chunksize: 1 }).getSync(), squares(500));
+      const error = assertThrows(() => pool.applyAsync(fails).getSync(), TypeError);
+      assertEquals((error.cause as Error).message, "for a reason");
+      const gate = event();
+      const late = pool.applyAsync(waitFor, [gate, 7]);
+      late.waitSync({ timeout: 10 });
+      assertEquals(late.ready(), false);
+      assertThrows(() => late.getSync({ timeout: 10 }), TimeoutError);
+      assertThrows(() => late.getSync({ timeout: 0 }), TimeoutError);
+      assertEquals(await pool.apply(square, [3]), 9);
+      gate.set();
+      assertEquals(late.getSync(), 7);
+      late.waitSync();
+      const later = pool.mapAsync(
+        square,
+        (async function* () {
+          await Promise.resolve();
+          yield 1;
+        })(),
+      );
+      assertThrows(() => later.getSync(), ProcessError, "await it");
+      assertEquals(await later.get(), [1]);
+    }));
+
+  test("map with progress, tells how far it is; stats count what has ended", () =>
+    withPool(2, async (pool) => {
+      const told: Progress[] = [];
+      const progress = (each: Progress) => void told.push(each);
+      await pool.map(square, numbers(10), { chunksize: 3, progress });
+      assertEquals(told.at(-1), { done: 10, failed: 0, total: 10 });
+      await Array.fromAsync(pool.imapUnordered(square, numbers(4), { progress }));
+      assertEquals(told.at(-1), { done: 4, failed: 0, total: 4 });
+      await assertRejects(() => pool.map(unlessThree, [3], { progress }), SaidWhen);
+      assertEquals(told.at(-1), { done: 1, failed: 1, total: 1 });
+      await assertRejects(() => pool.map(square, [1], { progress: 1 as never }), TypeError);
+      const { workers, busy, queued, done, failed, runTime } = pool.stats();
+      assertEquals({ workers, busy, queued, done, failed, count: runTime.count }, {
+        workers: 2,
+        busy: 0,
+        queued: 0,
+        done: 8,
+        failed: 1,
+        count: 9,
+      });
+    }));
+
+  test("with, ends calls that are out of time or aborted, where they can be stopped, and no other", () =>
+    withPool(2, async (pool) => {
+      for (const bad of [null, { timeout: "1" }, { signal: 1 }, { transfer: 1 }]) {
+        assertThrows(() => pool.with(bad as never), TypeError);
+      }
+      assertThrows(() => pool.with({ timeout: NaN }), RangeError);
+      if (!stops) {
+        assertThrows(
+          () => pool.with({ timeout: 1 }),
+          Deno.errors.NotSupported,
+          "cannot be stopped",
+        );
+        return;
+      }
+      const buffer = new ArrayBuffer(1000);
+      assertEquals(await pool.with({ transfer: [buffer] }).apply(length, [buffer]), 1000);
+      assert(buffer.detached);
+      const gate = event();
+      const sibling = pool.applyAsync(waitFor, [gate, 7]);
+      const limited = pool.with({ timeout: 100 });
+      await assertRejects(() => limited.apply(spin), TimeoutError, "100 ms");
+      await assertRejects(() => limited.map(waitForEach, [event()]), TimeoutError);
+      assertThrows(() => limited.applyAsync(spin).getSync(), TimeoutError);
+      const controller = new AbortController();
+      const begun = event();
+      const aborted = pool.with({ signal: controller.signal }).applyAsync(spin, [begun]);
+      await begun.wait();
+      controller.abort(new Error("enough"));
+      await assertRejects(() => aborted.get(), Error, "enough");
+      assertEquals(await pool.apply(square, [3]), 9);
+      const plenty = pool.with({ timeout: 60_000 });
+      assertEquals(await Array.fromAsync(plenty.imap(square, numbers(5))), squares(5));
+      assertEquals(await plenty.starmap(multiply, [[2, 3]]), [6]);
+      gate.set();
+      assertEquals(await sibling.get(), 7);
     }));
 
   test("an initializer, runs in each worker before its first call", () =>

@@ -19,6 +19,13 @@ executorContract(
   "InterpreterPoolExecutor",
   (wanted) => new InterpreterPoolExecutor(options(wanted)),
 );
-executorContract("ProcessPoolExecutor", (wanted) => new ProcessPoolExecutor(options(wanted)), {
-  blocks: false,
-});
+executorContract("ProcessPoolExecutor", (wanted) => new ProcessPoolExecutor(options(wanted)));
+executorContract(
+  "ProcessPoolExecutor with fewer permissions",
+  (wanted) =>
+    new ProcessPoolExecutor({
+      ...options(wanted),
+      permissions: { read: true, write: true },
+    }),
+  { blocks: false },
+);

@@ -17,8 +17,10 @@ import {
   type Permissions,
   ProcessPoolExecutor,
   RuntimeError,
+  ThreadPoolExecutor,
   TimeoutError,
   wait,
+  waitSync,
 } from "@batteries/concurrent/futures";
 import { Event, Queue, Value } from "@batteries/concurrent/multiprocessing";
 import { PicklingError } from "@batteries/concurrent/threading";
@@ -33,6 +35,7 @@ import {
   hog,
   identity,
   killSelf,
+  leavesError,
   length,
   mark,
   marked,
@@ -46,7 +49,7 @@ import {
   waitFor,
   waitForSync,
 } from "../fixtures/multiprocessing/pool_tasks.ts";
-import { nested, putWaitPut } from "../fixtures/futures/process_tasks.ts";
+import { nested, openOrWait, putWaitPut } from "../fixtures/futures/process_tasks.ts";
 
 const numbers = (n: number) => Array.from({ length: n }, (_, i) => i);
 const squares = (n: number) => numbers(n).map((i) => i * i);
@@ -121,12 +124,72 @@ Deno.test("ProcessPoolExecutor: wait and asCompleted, see its futures", async ()
   assertEquals(seen, [4, 1]);
 });
 
-Deno.test("ProcessPoolExecutor: resultSync, of a call that is not done, throws instead of blocking for ever", async () => {
-  await using executor = new ProcessPoolExecutor(1);
+Deno.test("ProcessPoolExecutor: resultSync, without what it takes, throws instead of blocking for ever", async () => {
+  await using executor = new ProcessPoolExecutor({ maxWorkers: 1, permissions: "none" });
   const future = executor.submit(square, 3);
-  assertThrows(() => future.resultSync(), RuntimeError, "await it");
+  assertThrows(() => future.resultSync(), Deno.errors.NotSupported, "await it");
   assertEquals(await future, 9);
   assertEquals(future.resultSync(), 9);
+});
+
+Deno.test("ProcessPoolExecutor: a callback that blocks for a call whose answer came together with its own, gets it", async () => {
+  await using executor = new ProcessPoolExecutor(1);
+  await executor.submit(square, 1);
+  for (let round = 0; round < 20; round++) {
+    const seen: number[] = [];
+    const futures = numbers(50).map((n) => executor.submit(square, n));
+    futures[0].addDoneCallback(() => seen.push(futures[49].resultSync()));
+    futures[10].addDoneCallback(() => seen.push(executor.submit(square, 100).resultSync()));
+    assertEquals(await Promise.all(futures), squares(50));
+    assertEquals(seen.sort(), [10_000, 2401].sort());
+  }
+});
+
+Deno.test("ProcessPoolExecutor: a blocked thread, hears of a process that dies, with pid and exit code", async () => {
+  for (const [end, exitcode] of [[killSelf, -9], [exit, 99]] as const) {
+    await using executor = new ProcessPoolExecutor(2);
+    const dying = end === exit ? executor.submit(exit, 99) : executor.submit(killSelf);
+    const error = dying.exceptionSync();
+    assertInstanceOf(error, BrokenProcessPool);
+    assertEquals(error.exitcode, exitcode);
+    assert(error.pid! > 0);
+    assertThrows(() => executor.submit(square, 1), BrokenProcessPool);
+  }
+});
+
+Deno.test("ProcessPoolExecutor: a blocked thread, stops a call that is out of time, and replaces its process", async () => {
+  await using executor = new ProcessPoolExecutor(1);
+  const [told, begun] = [Value("i"), new Event()];
+  const future = executor.with({ timeout: 100 }).submit(spinTelling, told, begun);
+  const behind = executor.submit(square, 4);
+  assertThrows(() => future.resultSync(), TimeoutError, "100 ms");
+  assertEquals(behind.resultSync(), 16);
+});
+
+Deno.test("ProcessPoolExecutor: a blocked thread, has calls taken back that were sent behind one that waits", async () => {
+  await using executor = new ProcessPoolExecutor(2);
+  const gate = new Event();
+  // Known to be quick: sent ahead.
+  waitSync(numbers(200).map(() => executor.submit(openOrWait, gate, 9)));
+  const waiting = numbers(20).map((n) => executor.submit(openOrWait, gate, n));
+  assertEquals(waiting.slice(1).map((future) => future.resultSync()), numbers(20).slice(1));
+  assertEquals(waiting[0].done(), false);
+  gate.set();
+  assertEquals(waiting[0].resultSync(), 0);
+});
+
+Deno.test("waitSync: of futures of threads and of processes, sees both", async () => {
+  await using processes = new ProcessPoolExecutor(1);
+  await using threads = new ThreadPoolExecutor(1);
+  const gate = new Event();
+  const late = processes.submit(waitFor, gate, 1);
+  const quick = threads.submit(square, 2);
+  const first = waitSync<number>([late, quick], { returnWhen: "FIRST_COMPLETED" });
+  assertEquals([first.done.has(quick), first.notDone.has(late)], [true, true]);
+  const other = threads.submit(identity<number>, 7);
+  gate.set();
+  const { done } = waitSync<number>([late, other, quick]);
+  assertEquals(done.size, 3);
 });
 
 Deno.test("ProcessPoolExecutor: cancel, takes back what no process has", async () => {
@@ -182,6 +245,18 @@ Deno.test("ProcessPoolExecutor: an idle process that is killed, breaks the pool"
   await assertRejects(async () => {
     for (;;) await executor.submit(square, 2);
   }, BrokenProcessPool);
+});
+
+Deno.test("ProcessPoolExecutor: an error that a call has left behind and nobody caught, breaks the pool and is named", async () => {
+  await using executor = new ProcessPoolExecutor(1);
+  assertEquals(await executor.submit(leavesError, false), undefined);
+  await assertRejects(
+    async () => {
+      for (;;) await executor.submit(square, 2);
+    },
+    BrokenProcessPool,
+    "TypeError: left behind",
+  );
 });
 
 Deno.test("ProcessPoolExecutor: an initializer, runs in each process; one that fails or exits breaks the pool", async () => {

@@ -50,6 +50,22 @@ Deno.test("contextOf: has what it is made of, its method, and a Process that sta
   assertEquals(JSON.parse(out[1])[0], "ForkServerProcess-2");
 });
 
+Deno.test("contextOf: has a Pool and a Manager that start by its method, unless they are told another", () => {
+  // deno-lint-ignore no-explicit-any -- whatever they are given
+  const given = (options?: any) => options;
+  const Pool = function (options?: unknown) {
+    return given(options);
+  };
+  const context = contextOf({ Pool, Manager: given }, "forkserver");
+  for (const make of [context.Pool, context.Manager]) {
+    assertEquals(make().context.getStartMethod(), "forkserver");
+    assertEquals(make({ address: "x" }).address, "x");
+    assertEquals(make({ context: 1 }).context, 1);
+  }
+  assertEquals(context.Pool(3).processes, 3);
+  assertEquals(context.Pool("3"), "3");
+});
+
 Deno.test("setExecutable: that is not there, makes start fail and leaves nothing", async () => {
   assertEquals((await run("executable")).out, ['"NotFound"']);
   // deno-lint-ignore no-explicit-any -- wrong on purpose

@@ -413,6 +413,30 @@ Deno.test("Proxy: a thousand calls at once, are all answered", async () => {
   assertEquals(await Promise.all(waiting), Array.from({ length: 1000 }, (_, i) => i));
 });
 
+Deno.test("Proxy: many calls one after the other, with values of every size, all come back, in order with those that wait", async () => {
+  await using manager = await managed();
+  const dict = await manager.dict<number, Uint8Array | string | number>();
+  const queue = await manager.Queue<number>();
+  const waiting = queue.get();
+  for (let i = 0; i < 300; i++) {
+    const value = i % 50 === 0
+      ? new Uint8Array(400_000).fill(i)
+      : i % 7 === 0
+      ? "é".repeat(i * 100)
+      : i;
+    // Not awaited: the next call comes behind it.
+    void dict.set(i, value);
+    assertEquals(await dict.get(i), value);
+  }
+  assertEquals(await dict.size(), 300);
+  const controller = new AbortController();
+  const given = queue.get({ signal: controller.signal });
+  controller.abort(new Error("enough"));
+  await assertRejects(() => given, Error, "enough");
+  await queue.put(5);
+  assertEquals(await waiting, 5);
+});
+
 Deno.test("Proxy: calls that are not awaited, are begun in the order in which they were made", async () => {
   await using manager = await managed();
   const list = await manager.list<unknown>();

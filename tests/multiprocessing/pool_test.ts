@@ -8,8 +8,19 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import { Array as SharedArray, Event, Value } from "@batteries/concurrent/multiprocessing";
-import { Pool, ProcessError, WorkerLostError } from "@batteries/concurrent/multiprocessing/pool";
+import {
+  activeChildren,
+  Array as SharedArray,
+  Event,
+  getContext,
+  Value,
+} from "@batteries/concurrent/multiprocessing";
+import {
+  MemoryError,
+  Pool,
+  ProcessError,
+  WorkerLostError,
+} from "@batteries/concurrent/multiprocessing/pool";
 import { ProcessPoolFactory } from "../../multiprocessing/_pool_factory.ts";
 import { testPool } from "../contracts/pool.ts";
 import {
@@ -17,8 +28,10 @@ import {
   countThenKill,
   exit,
   exitingInitializer,
+  hog,
   killAtThirty,
   killSelf,
+  leavesError,
   mark,
   marked,
   pid,
@@ -32,6 +45,7 @@ testPool({
   name: "Pool",
   make: (options) => new Pool(options),
   event: () => new Event(),
+  stops: true,
 });
 
 /** Whether a process is there. */
@@ -207,6 +221,47 @@ Deno.test("Pool: with new or without, is the same class", async () => {
   assertInstanceOf(pool, ProcessPoolFactory);
   assertThrows(() => new ProcessPoolFactory({ processes: 0 }), RangeError);
   assertThrows(() => new Pool({ context: 1 as never }), TypeError);
+  assertEquals(await pool.apply(square, [3]), 9);
+  pool.close();
+  await pool.join();
+});
+
+Deno.test("Pool: its workers, are among activeChildren, with name and pid, until they have ended", async () => {
+  const before = activeChildren().length;
+  const pool = new Pool(2);
+  const children = activeChildren();
+  assertEquals(children.length, before + 2);
+  const pids = new Set(await pool.map(pid as (n: number) => number, numbers(20), { chunksize: 1 }));
+  for (const each of pids) assert(children.some((child) => child.pid === each));
+  for (const { name, daemon } of children) assert(/^PoolWorker-/.test(name) && daemon);
+  await pool.terminate();
+  assertEquals(activeChildren().length, before);
+});
+
+Deno.test("Pool: of a context, is a Pool, with new or without", async () => {
+  const context = getContext("spawn");
+  for (const pool of [context.Pool(1), new context.Pool({ processes: 1 })]) {
+    assertInstanceOf(pool, Pool);
+    assertEquals(await pool.apply(square, [3]), 9);
+    await pool.terminate();
+  }
+});
+
+Deno.test("Pool: memoryLimit, fails the call that needs more and no other", async () => {
+  const pool = new Pool({ processes: 1, memoryLimit: 48 });
+  const hungry = pool.applyAsync(hog);
+  const after = pool.mapAsync(square, numbers(5));
+  await assertRejects(() => hungry.get(), MemoryError, "48 MiB");
+  assertEquals(await after.get(), [0, 1, 4, 9, 16]);
+  pool.close();
+  await pool.join();
+  assertThrows(() => new Pool({ memoryLimit: 1 }), RangeError);
+});
+
+Deno.test("Pool: an error that nobody caught in a worker, is named by who it hits", async () => {
+  const pool = new Pool(1);
+  const result = pool.applyAsync(leavesError, [true]);
+  await assertRejects(() => result.get(), WorkerLostError, "TypeError: left behind");
   assertEquals(await pool.apply(square, [3]), 9);
   pool.close();
   await pool.join();

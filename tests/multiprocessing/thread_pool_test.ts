@@ -1,6 +1,6 @@
 /** `ThreadPool`: the contract, and what threads alone can do. */
 
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { Pool, ThreadPool, WorkerLostError } from "@batteries/concurrent/multiprocessing/pool";
 import { Event, Lock } from "@batteries/concurrent/threading";
 import { testPool } from "../contracts/pool.ts";
@@ -10,6 +10,7 @@ testPool({
   name: "ThreadPool",
   make: (options) => new ThreadPool(options),
   event: () => new Event(),
+  stops: false,
 });
 
 Deno.test("ThreadPool: its workers, are threads of this process and share memory and locks with it", async () => {
@@ -36,4 +37,10 @@ Deno.test("ThreadPool: a call that ends its thread, fails alone and the thread i
   }
   pool.close();
   await pool.join();
+});
+
+Deno.test("ThreadPool: permissions and memoryLimit, are refused with where they can be had", () => {
+  for (const options of [{ permissions: "none" }, { memoryLimit: 64 }]) {
+    assertThrows(() => new ThreadPool(options as never), TypeError, "use a Pool");
+  }
 });

@@ -6,6 +6,7 @@
  * @module
  */
 export { decode, decodeSync, encode } from "./bytes.ts";
+export { FOREVER, type Limit, now, ONCE, remaining } from "./clock.ts";
 export { nameIt } from "./errors.ts";
 export { type Carrier, carrier } from "./frames.ts";
 export { importingModules } from "./importing.ts";
@@ -13,4 +14,5 @@ export { ended, life } from "./life.ts";
 export { decodeError, type EncodedError, encodeError } from "./outcome.ts";
 export type { Parcel } from "./parcel.ts";
 export { type Reference, resolve } from "./reference.ts";
-export { isMain } from "./site.ts";
+export { jsonOf } from "./plain.ts";
+export { here, isMain } from "./site.ts";

@@ -1,0 +1,49 @@
+/**
+ * What `executor.with(…)` asks for.
+ *
+ * @module
+ */
+import { deadlineOf } from "../threading/_core/mod.ts";
+
+/** Options of `executor.with` and `pool.with`. */
+export interface RunOptions {
+  /**
+   * Stops each call when it is aborted: one that runs is ended for good, whatever it does; one that has not started never will. Its
+   * future fails with `signal.reason`.
+   */
+  signal?: AbortSignal;
+  /**
+   * Milliseconds that each call may run, from its start. Then it is ended for good, whatever it does, and its future fails with a
+   * `TimeoutError`.
+   */
+  timeout?: number;
+  /** What is moved with the arguments instead of being copied, such as `ArrayBuffer`s: nothing is left of it here. */
+  transfer?: Transferable[];
+}
+
+/**
+ * Checks the options.
+ *
+ * @throws {TypeError} when one has the wrong type.
+ * @throws {RangeError} when `timeout` is `NaN` or too large.
+ */
+export function termsOf(options: RunOptions, door = "executor.with"): RunOptions {
+  const wrong = (what: string) => new TypeError(`Cannot use ${door}: ${what}`);
+  if (typeof options !== "object" || options === null) {
+    throw wrong("options must be an object such as { timeout: 500 }");
+  }
+  const { signal, timeout, transfer } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw wrong(`signal must be an AbortSignal, got ${typeof signal}`);
+  }
+  if (timeout !== undefined) deadlineOf(timeout, door);
+  if (transfer !== undefined && !Array.isArray(transfer)) {
+    throw wrong(`transfer must be an array, got ${typeof transfer}`);
+  }
+  return { signal, timeout, transfer };
+}
+
+/** Whether calls must be stoppable. */
+export function mayStop(terms: RunOptions | undefined): boolean {
+  return terms?.signal !== undefined || terms?.timeout !== undefined;
+}
