@@ -52,7 +52,8 @@ interface Task {
   readonly number: number;
   readonly key: string;
   readonly future: Future<unknown>;
-  readonly message: Uint8Array;
+  /** Empty once the server has it. */
+  message: Uint8Array;
   readonly submitted: number;
   /** Where it stands: kept here, handed over, or ended. */
   at: "here" | "sent" | "over";
@@ -72,6 +73,9 @@ const ROUND = 250;
 /** Milliseconds without news, with calls that have no result, after which it is looked for; doubled while there is none. */
 const QUIET = 3_000;
 const MOST_QUIET = 30_000;
+/** Milliseconds after which a full queue is asked again. */
+const FULL = 100;
+const NOTHING = new Uint8Array(0);
 /** Results that are kept on the server before they are let go. */
 const KEPT = 4_000;
 /** How many calls are asked for in one round, and how many at a time. */
@@ -104,6 +108,10 @@ export class Client {
   #publisher: Publisher | undefined;
   #opening: Promise<void> | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
+  /** Those of them that the server had no room for. */
+  readonly #refusals: Task[] = [];
+  /** How many may be handed over at present: fewer than `maxPending` while the queue is full. */
+  #limit: number;
   /** No room on the server until then, as far as is known. */
   #fullUntil = 0;
   #heard = 0;
@@ -119,6 +127,7 @@ export class Client {
 
   constructor(options: ClientOptions) {
     this.#options = options;
+    this.#limit = options.maxPending;
   }
 
   get closed(): boolean {
@@ -200,10 +209,12 @@ export class Client {
   #handOver(): void {
     const publisher = this.#publisher;
     if (publisher === undefined) return void this.open().catch(() => {});
-    const { maxPending } = this.#options;
-    while (this.#sent < maxPending && this.#head < this.#waiting.length) {
-      if (this.#fullUntil > performance.now()) return;
-      const task = this.#waiting[this.#head++];
+    while (this.#sent < this.#limit && this.#fullUntil <= performance.now()) {
+      const task = this.#refusals.pop() ?? this.#waiting[this.#head++];
+      if (task === undefined) {
+        this.#head = this.#waiting.length;
+        break;
+      }
       if (task.at === "here") this.#send(publisher, task);
     }
     if (this.#head === this.#waiting.length || this.#head > 4096) {
@@ -246,6 +257,11 @@ export class Client {
     switch (fate.is) {
       case "stored":
         task.seq = fate.seq;
+        task.message = NOTHING;
+        if (this.#limit < this.#options.maxPending) {
+          this.#limit++;
+          this.#handOver();
+        }
         // It was taken back in the meantime.
         if (task.at === "over" && task.worker === undefined) this.#takeAway(task);
         return;
@@ -279,8 +295,10 @@ export class Client {
     }
     task.at = "here";
     this.#sent--;
-    this.#waiting.splice(this.#head, 0, task);
-    this.#fullUntil = performance.now() + 100;
+    this.#refusals.push(task);
+    // As many as have found room; one more for each that finds some.
+    this.#limit = Math.max(1, this.#sent);
+    this.#fullUntil = performance.now() + FULL;
   }
 
   // ---- Coming back ---------------------------------------------------------------------------------------------------------------
@@ -486,6 +504,7 @@ export class Client {
     this.#heard = this.#looked = performance.now();
     this.#timer = setInterval(() => this.#round(), ROUND);
     void this.#watch(link);
+    void nc.closed().then((why) => this.#lost(why));
     this.#handOver();
     this.#mayEnd();
   }
@@ -502,6 +521,20 @@ export class Client {
         this.#publisher!.tend(true);
         void this.#look();
       }
+    }
+  }
+
+  /** The connection is closed for good, which it never is by itself but for credentials that cannot be read any more. */
+  #lost(why: Error | void): void {
+    if (this.#ending) return;
+    this.#connected = false;
+    for (const task of [...this.#tasks.values()]) {
+      const error = new RuntimeError(
+        `Cannot wait for the call: the connection was closed (${
+          why?.message ?? "no reason given"
+        })`,
+      );
+      this.#end(task, { error });
     }
   }
 

@@ -52,6 +52,7 @@ export class Publisher {
   readonly #inbox: string;
   readonly #sent = new Map<string, Sent>();
   #next = 0;
+  #closed = false;
 
   constructor(link: Link) {
     this.#link = link;
@@ -76,6 +77,7 @@ export class Publisher {
     told: (fate: Fate) => void,
     patience: number = PATIENCE,
   ): void {
+    if (this.#closed) return queueMicrotask(() => told({ is: "unknown" }));
     const token = String(this.#next++);
     const sent: Sent = { subject, data, id, told, until: performance.now() + patience, again: 0 };
     this.#sent.set(token, sent);
@@ -142,6 +144,7 @@ export class Publisher {
 
   /** Gives up what has had no answer. */
   close(): void {
+    this.#closed = true;
     for (const sent of this.#sent.values()) sent.told({ is: "unknown" });
     this.#sent.clear();
   }
