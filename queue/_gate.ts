@@ -14,9 +14,10 @@
  * | MAXSIZE | 0 is unbounded; never changes |
  * | UNFINISHED | items that were put and not reported done |
  * | SHUT | 1 after `shutdown()`: nothing is put any more |
- * | LOOKOUT | 1 while a getter that is not in the lot looks for an item before it goes to sleep |
+ * | LOOKOUT | agent of the getter that is not in the lot and looks for an item before it goes to sleep, or 0 |
  * | PASSED | items that such getters took in a row while others were in the lot |
- * | WATCH | 1 while a putter does the same for room |
+ * | WATCH | agent of the putter that does the same for room, or 0 |
+ * | FLIER | agent of the last of those whom FLYING counts, until it has picked its item up |
  *
  * All change under the lock only, but for LOOKOUT and WATCH, which are set without it and cleared under it.
  *
@@ -30,10 +31,10 @@
  * **Waiting to get.** A grant is a right to one item, not a certain item: the item is chosen when it is picked up, so a priority
  * queue gives the smallest of that moment. What was granted to a getter that blocks takes no room any more: it is as good as gone.
  *
- * **Few wake-ups.** One costs as much as moving ten items. So while a getter is being woken (FLYING) and there is room, nobody else
+ * **Few wake-ups.** One costs as much as moving ten items. So while a getter is being woken (FLIER) and there is room, nobody else
  * is; it wakes the next one itself, when it picks its item up and there are more. And while a getter looks out, the one item that
  * it looks for is left to it. Waiters are granted in the order they came, but one who comes meanwhile may take what is there:
- * through LOOKOUT {@linkcode MOST_PASSED} times in a row, through FLYING as long as a wake-up takes.
+ * through LOOKOUT {@linkcode MOST_PASSED} times in a row, through FLIER as long as a wake-up takes. Who was killed is waited for by nobody: the others look again when they are told of it.
  *
  * Invariants when the lock is free, `items` being COUNT - OFFERED - DUE and `places` MAXSIZE - (COUNT - OFFERED - FLYING) - ROOM:
  * - `items > 0` while a getter waits that could use an item now, only when a getter that is awake or being woken will come to the
@@ -48,6 +49,7 @@
  * @module
  */
 import {
+  A_STATUS,
   A_UNCLAIMED,
   add,
   after,
@@ -56,6 +58,8 @@ import {
   cas,
   type Cell,
   claim,
+  DEAD,
+  DEATHS,
   enqueue,
   enqueueFirst,
   enterSection,
@@ -86,6 +90,7 @@ import {
   takeWord,
   unlink,
   unlockLot,
+  W_AGENT,
   W_DATA,
   W_FORM,
   W_STATE,
@@ -108,8 +113,9 @@ export const OFFERED = 16;
 const LOOKOUT = 17;
 const PASSED = 18;
 const WATCH = 19;
-/** The store's own words start here. */
-export const STORE = 20;
+const FLIER = 20;
+/** The store's own words start here. Even, since one of them is a double. */
+export const STORE = 22;
 const GATE_WORDS = STORE + 8;
 
 /** What {@linkcode Gate.put} and {@linkcode Gate.get} end with. */
@@ -216,6 +222,7 @@ export class Gate {
       giveWord(words, LOCK);
       if (rings !== NOBODY) runSync(this.site, rouse(this.#getters, rings));
       leaveSection();
+      if (watched) leaveSection();
     }
     return passed;
   }
@@ -247,6 +254,7 @@ export class Gate {
       giveWord(words, LOCK);
       if (rings !== NOBODY) runSync(this.site, rouse(this.#getters, rings));
       leaveSection();
+      if (lookout) leaveSection();
     }
     return passed;
   }
@@ -271,19 +279,27 @@ export class Gate {
   /** Waits for room and puts, blocking the calling thread. */
   putSync(limit: Limit, push: () => void, offer?: Offer): Passed {
     const { words } = this;
-    if (words[PUTTERS + HEAD] === 0 && this.#putPatience.left > 0) {
-      enterSection();
-      let passed: Passed = NOT_NOW;
-      if (Atomics.compareExchange(words, WATCH, 0, 1) === 0) {
-        this.#putPatience.lasts(() => this.#places() > 0);
-        passed = this.#tryPut(push, true);
-      }
-      leaveSection();
-      if (passed === DONE) return passed;
-    } else this.#putPatience.rest();
+    // Where others are in the lot, what there will be is theirs.
+    if (words[PUTTERS + HEAD] !== 0 || !this.#putPatience.has) this.#putPatience.rest();
+    else if (this.#stand(WATCH)) {
+      this.#putPatience.lasts(() => this.#places() > 0);
+      if (this.#tryPut(push, true) === DONE) return DONE;
+    }
     return passedOf(
       callSync(this.site, limit, (waiter) => this.putting(waiter, limit, push, offer)),
     );
+  }
+
+  /** Begins to look out, unless somebody else does: opens the section that `#tryPut` or `#tryGet` ends, which clears the word. */
+  #stand(word: number): boolean {
+    enterSection();
+    const { words, site } = this;
+    const seen = Atomics.load(words, word);
+    if (!runSync(site, this.#lives(seen))) {
+      if (Atomics.compareExchange(words, word, seen, site.agent) === seen) return true;
+    }
+    leaveSection();
+    return false;
   }
 
   /** Waits for room and puts. */
@@ -294,17 +310,11 @@ export class Gate {
 
   /** Waits for an item and gets it, blocking the calling thread. */
   getSync(limit: Limit, pop: () => void): Passed {
-    const { words } = this;
-    if (this.#getPatience.left > 0) {
-      enterSection();
-      let passed: Passed = NOT_NOW;
-      if (Atomics.compareExchange(words, LOOKOUT, 0, 1) === 0) {
-        this.#getPatience.lasts(() => this.#items() > 0);
-        passed = this.#tryGet(pop, true);
-      }
-      leaveSection();
-      if (passed === DONE) return passed;
-    } else this.#getPatience.rest();
+    if (!this.#getPatience.has) this.#getPatience.rest();
+    else if (this.#stand(LOOKOUT)) {
+      this.#getPatience.lasts(() => this.#items() > 0);
+      if (this.#tryGet(pop, true) === DONE) return DONE;
+    }
     return passedOf(callSync(this.site, limit, (waiter) => this.getting(waiter, limit, pop)));
   }
 
@@ -397,7 +407,7 @@ export class Gate {
       pop();
       words[COUNT]--;
     };
-    if (lookout && (yield cas(words, LOOKOUT, 0, 1)) === 0) {
+    if (lookout && (yield cas(words, LOOKOUT, 0, this.site.agent)) === 0) {
       yield load(words, COUNT);
       yield* lockLot(lot);
       yield store(words, LOOKOUT, 0);
@@ -410,6 +420,7 @@ export class Gate {
       yield* unlockLot(lot);
     }
     for (;;) {
+      const deaths = yield load(this.site.ground.words, DEATHS);
       yield* lockLot(lot);
       const passed = this.#mayGet();
       if (passed === DONE) return yield* this.#finish(act);
@@ -419,17 +430,29 @@ export class Gate {
       }
       enqueue(lot, waiter);
       yield* unlockLot(lot);
-      const settled = yield* settle(lot, waiter, limit);
+      const again = () => this.#grantAgain();
+      const settled = yield* settle(lot, waiter, limit, undefined, undefined, again, deaths);
       if (settled === LOOK_AGAIN) continue;
       if (settled !== GRANTED) return settled;
       yield* lockLot(lot);
       words[DUE]--;
-      if (this.#blocks(waiter)) words[FLYING]--;
+      if (this.#blocks(waiter)) {
+        words[FLYING]--;
+        if (words[FLIER] === this.site.agent) words[FLIER] = 0;
+      }
       yield* claim(lot, waiter);
       // What was granted may be gone: an immediate shutdown throws items away.
       if (this.#mayGet() === DONE) return yield* this.#finish(act);
       yield* unlockLot(lot);
     }
+  }
+
+  /** Somebody was killed, for whom an item may have been left. */
+  *#grantAgain(): Slow<void> {
+    yield* lockLot(this.#getters);
+    const rings = yield* this.grants();
+    yield* unlockLot(this.#getters);
+    yield* rouse(this.#getters, rings);
   }
 
   #blocks(waiter: number): boolean {
@@ -475,20 +498,30 @@ export class Gate {
     const lot = this.#getters;
     if (first(lot) === 0 || this.#items() <= 0) return NOBODY;
     const { words } = this;
-    const lookout = (yield load(words, LOOKOUT)) === 1 && words[PASSED] < MOST_PASSED;
+    const records = this.site.ground.words;
+    const lookout = (yield* this.#lives(yield load(words, LOOKOUT))) &&
+      words[PASSED] < MOST_PASSED;
     const chosen: number[] = [];
     while (this.#items() > 0) {
       if (lookout && this.#items() === 1) break;
-      if ((lookout || words[FLYING] > 0) && this.#places() > 0) break;
+      if (this.#places() > 0 && (lookout || (yield* this.#lives(words[FLIER])))) break;
       const waiter = yield* firstAwake(lot);
       if (waiter === 0) break;
       words[DUE]++;
-      if (this.#blocks(waiter)) words[FLYING]++;
+      if (this.#blocks(waiter)) {
+        words[FLYING]++;
+        words[FLIER] = records[waiter + W_AGENT];
+      }
       words[PASSED] = 0;
       unlink(lot, waiter);
       chosen.push(waiter);
     }
     return chosen.length === 0 ? NOBODY : grant(lot, chosen);
+  }
+
+  /** Whether this is an agent, and was not killed. */
+  *#lives(agent: number): Slow<boolean> {
+    return agent !== 0 && (yield load(this.site.ground.words, agent + A_STATUS)) !== DEAD;
   }
 
   *#grantPlaces(): Slow<Grant[]> {
@@ -637,27 +670,30 @@ const REST = 32;
  * work, since there are more threads than processors, it soon looks less and then only now and then.
  */
 class Patience {
-  /** How often it will look. */
-  left = MOST_LOOKS;
+  #looks = MOST_LOOKS;
   #rest = 0;
 
+  /** Whether to look at all. */
+  get has(): boolean {
+    return this.#looks > 0;
+  }
+
   /** Looks until it is so, or as long as it pays. */
-  lasts(ready: () => boolean): boolean {
-    for (let look = 0; look < this.left; look++) {
+  lasts(ready: () => boolean): void {
+    for (let look = 0; look < this.#looks; look++) {
       if (ready()) {
-        this.left = MOST_LOOKS;
-        return true;
+        this.#looks = MOST_LOOKS;
+        return;
       }
       for (let i = 0; i < 4; i++) Atomics.pause();
     }
-    this.left >>= 2;
+    this.#looks >>= 2;
     this.#rest = REST;
-    return false;
   }
 
   /** A call that does without it. */
   rest(): void {
-    if (this.left === 0 && --this.#rest <= 0) this.left = MOST_LOOKS;
+    if (this.#looks === 0 && --this.#rest <= 0) this.#looks = MOST_LOOKS;
   }
 }
 

@@ -33,10 +33,12 @@ const UNFINISHED = 13;
 const SHUT = 14;
 const FLYING = 15;
 const OFFERED = 16;
-/** 1 while a getter looks out. */
+/** The getter that looks out. */
 export const LOOKOUT = 17;
 const WATCH = 19;
-const WORDS = 28;
+/** The getter that is being woken. */
+export const FLIER = 20;
+const WORDS = 30;
 
 /** A gate, or one with a bug. */
 export type GateClass = typeof Gate;
@@ -68,7 +70,7 @@ export class ModelQueue {
     this.at = world.room("queue", WORDS, [
       ...["lock", "get.head", "get.tail", "-", "put.head", "put.tail", "-", "join.head"],
       ...["join.tail", "count", "due", "room", "maxsize", "unfinished", "shut"],
-      ...["flying", "offered", "lookout", "passed", "watch"],
+      ...["flying", "offered", "lookout", "passed", "watch", "flier"],
     ]);
     this.#words = world.words.subarray(this.at, this.at + WORDS);
     this.#words[MAXSIZE] = maxsize;
@@ -214,8 +216,8 @@ export class ModelQueue {
     const places = this.#maxsize === 0
       ? Infinity
       : this.#maxsize - words[COUNT] + words[OFFERED] + words[FLYING] - words[ROOM];
-    const lookout = words[LOOKOUT] === 1;
-    const awake = lookout || words[FLYING] > 0;
+    const lookout = words[LOOKOUT] !== 0;
+    const awake = lookout || words[FLIER] !== 0;
     if (words[COUNT] !== this.store.length) throw new Error("The count is not that of the store");
     if (words[DUE] < 0 || words[ROOM] < 0) throw new Error("Fewer grants than none");
     if (places < 0) throw new Error("More is in the queue, or promised, than it holds");
@@ -269,6 +271,7 @@ export class ModelQueue {
         OFFERED,
         LOOKOUT,
         WATCH,
+        FLIER,
       ]
     ) {
       if (words[word] !== 0) throw new Error(`Word ${word} of the gate is not 0 at the end`);

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { FOREVER, type Limit, ONCE } from "../../threading/_core/clock.ts";
-import { add, type Slow, STORE, WAKE } from "../../threading/_core/drive.ts";
+import { add, type Slow, STORE, store, WAKE, wakeUp } from "../../threading/_core/drive.ts";
 import {
   abandonAll,
   type Grant,
@@ -12,13 +12,21 @@ import {
 } from "../../threading/_core/lot.ts";
 import type { Site } from "../../threading/_core/park.ts";
 import * as event from "../../threading/_core/primitives/event.ts";
-import { A_SKIPPED, ASYNC, GRANTED, SYNC } from "../../threading/_core/words.ts";
+import {
+  A_SKIPPED,
+  A_STATUS,
+  ASYNC,
+  DEAD,
+  DEATHS,
+  GRANTED,
+  SYNC,
+} from "../../threading/_core/words.ts";
 import { Gate, type Retract } from "../../queue/_gate.ts";
 import { explore, replay, sample, type Scenario, ScheduleError } from "./explorer.ts";
 import { CALLS } from "./objects.ts";
-import { type GateClass, JOINERS, LOOKOUT, ModelQueue } from "./queue_object.ts";
+import { FLIER, type GateClass, JOINERS, LOOKOUT, ModelQueue } from "./queue_object.ts";
 import { all, some } from "./report.ts";
-import { ABORTABLE, LIMITED, type Plant, type World } from "./world.ts";
+import { ABORTABLE, type Agent, LIMITED, type Plant, type World } from "./world.ts";
 
 type Call = typeof CALLS[number];
 
@@ -323,6 +331,48 @@ Deno.test("queue: an agent that ends leaves what it was granted to others", () =
   some("queue, vanished", [scenario], 4000);
 });
 
+/** Somebody who was to take the item, and is awake or being woken, is killed in the middle of it. Another waits. */
+function left(word: number, form: number, wakes = true): Scenario {
+  return {
+    name: `an item is left to an agent that is killed, word ${word}, form ${form}`,
+    build(world) {
+      const queue = new ModelQueue(world, 0);
+      queue.lookouts = false;
+      const [victim, killer, a, b] = [0, 1, 2, 3].map(() => world.agent());
+      world.words[queue.at + word] = victim.site.agent;
+      world.strand(killer, "kills", () => killTorn(world, killer, victim, wakes));
+      world.strand(a, "puts", function* () {
+        yield* queue.putItem(a, SYNC, 1);
+      });
+      world.strand(b, "takes", function* () {
+        assertEquals(yield* queue.getItem(b, form), 1);
+      });
+      return () => {
+        assertEquals(queue.store, []);
+      };
+    },
+  };
+}
+
+/** What bootstrap.ts does when a worker has died in a section. */
+function* killTorn(world: World, killer: Agent, victim: Agent, wakes: boolean): Slow<void> {
+  const { words } = world;
+  world.bury(victim);
+  yield store(words, victim.site.agent + A_STATUS, DEAD);
+  yield add(words, DEATHS, 1);
+  if (!wakes) return;
+  for (const { site } of world.agents) {
+    if (site === killer.site || site === victim.site) continue;
+    yield wakeUp(words, site.agent, SYNC);
+    yield wakeUp(words, site.agent, ASYNC);
+  }
+}
+
+Deno.test("queue: an item that was left to one who is killed goes to who waits", () => {
+  const words = [LOOKOUT, FLIER];
+  all("queue, killed", words.flatMap((word) => [left(word, SYNC), left(word, ASYNC)]));
+});
+
 // Bugs that are easily made, put in on purpose.
 
 function hunt(scenario: Scenario): ScheduleError | undefined {
@@ -343,6 +393,10 @@ function mustFind(scenario: Scenario, says: RegExp): void {
   const again = assertThrows(() => replay(scenario, found.schedule), ScheduleError);
   assertEquals(again.message, found.message);
 }
+
+Deno.test("planted: nobody is told of the one who was killed", () => {
+  for (const word of [LOOKOUT, FLIER]) mustFind(left(word, SYNC, false), /Deadlock/);
+});
 
 /** Grants nothing. */
 class Silent extends Gate {

@@ -41,7 +41,18 @@ export {
 } from "./lot.ts";
 export { callAsync, callSync } from "./call.ts";
 export { adopt, cell, here, isMain } from "./site.ts";
-export { A_UNCLAIMED, GRANTED, SYNC, W_DATA, W_FORM, W_STATE } from "./words.ts";
+export {
+  A_STATUS,
+  A_UNCLAIMED,
+  DEAD,
+  DEATHS,
+  GRANTED,
+  SYNC,
+  W_AGENT,
+  W_DATA,
+  W_FORM,
+  W_STATE,
+} from "./words.ts";
 export { acquire, release, revocable, type Rule, STATE } from "./primitives/permits.ts";
 export { type Revocable } from "./park.ts";
 export { holder, mayHold, MUTEX, MUTEX_WORDS, ownerDied } from "./primitives/mutex.ts";
