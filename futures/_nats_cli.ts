@@ -14,6 +14,7 @@ Usage: worker --tasks ALIAS=MODULE [options]
   --tasks ALIAS=MODULE     a module whose exported functions may be called, by the name that submitters have for it;
                            a path or a URL; may be given several times. Nothing else is imported
   --servers URL[,URL]      where NATS is (default nats://127.0.0.1:4222)
+  --connect-timeout MS     within which the first connection has to stand (default 10000)
   --name NAME              the queue (default "default")
   --isolate KIND           thread (default) or process: what calls run in
   --concurrency N          calls at a time (default: processors of the machine)
@@ -96,6 +97,7 @@ function read(args: string[]): Asked {
     options: {
       tasks: { type: "string", multiple: true, default: [] },
       servers: text,
+      "connect-timeout": text,
       name: text,
       isolate: text,
       concurrency: text,
@@ -137,6 +139,7 @@ function read(args: string[]): Asked {
     isolate: values.isolate as NatsWorkerOptions["isolate"],
     concurrency: whole("concurrency"),
     create: !values["no-create"],
+    connectTimeout: whole("connect-timeout"),
     lease: whole("lease"),
     maxQueued: whole("max-queued"),
     resultTtl: whole("result-ttl"),
