@@ -63,9 +63,23 @@ export class Crew {
       const owner = here().agent;
       killably({ memoryLimit, owner, handler: DEATHS }, () => thread.start());
       watchForDeath(thread.ident!, mourner);
+      if (memoryLimit !== undefined) this.#lookFor(mourner);
     } else thread.start();
     this.started++;
     this.#workers[index] = thread;
+  }
+
+  #look: (() => boolean) | undefined;
+
+  /** While this thread is blocked no letter arrives: then it is looked which workers are there. */
+  #lookFor(mourner: Mourner): void {
+    if (this.#look !== undefined) return;
+    this.#look = () => {
+      const gone = this.#workers.filter((thread) => thread !== undefined && !thread.isAlive());
+      for (const thread of gone) mourner.vanished(thread!.ident!);
+      return gone.length > 0;
+    };
+    this.#inbox.tending.add(this.#look);
   }
 
   /** All leave; `fn` is called when one has. */
@@ -85,12 +99,17 @@ export class Crew {
     this.#whenGone(thread, fn);
   }
 
+  /** The number of a worker; `undefined` when it is none any more. */
+  numberOf(ident: number): number | undefined {
+    const index = this.#workers.findIndex((thread) => thread?.ident === ident);
+    return index === -1 ? undefined : KILLABLE + index;
+  }
+
   /** Strikes off a worker that has died, and gives its number. */
   bury(ident: number): number | undefined {
-    const index = this.#workers.findIndex((thread) => thread?.ident === ident);
-    if (index === -1) return undefined;
-    this.#workers[index] = undefined;
-    return KILLABLE + index;
+    const number = this.numberOf(ident);
+    if (number !== undefined) this.#workers[number - KILLABLE] = undefined;
+    return number;
   }
 
   /** Calls `fn` when the thread has ended, at once if it has. */
@@ -129,5 +148,7 @@ export class Crew {
       if (number !== -1) this.#workers[number] = undefined;
       ended(thread.ident!);
     }
+    if (this.#look !== undefined) this.#inbox.tending.delete(this.#look);
+    this.#look = undefined;
   }
 }

@@ -15,6 +15,8 @@ const pools = new Map<number, WeakRef<Mourner>>();
 export interface Mourner {
   /** A worker has died. */
   died(death: Death): void;
+  /** A worker whose memory is capped has ended, and there was no letter yet; it may have ended as it should. */
+  vanished(ident: number): void;
 }
 
 /** From now on `mourner` is told when the thread dies. */

@@ -61,6 +61,7 @@ import {
   QUEUED,
   RESULT,
   runningIn,
+  SPENT,
   STARTED,
   type Started,
   STOPPED,
@@ -302,6 +303,8 @@ export class Pool {
         return this.#visitors.visit(content);
       case WAITS:
         return this.#visitors.waits(content);
+      case SPENT:
+        return this.#onSpent(content);
     }
   }
 
@@ -416,21 +419,52 @@ export class Pool {
     });
   }
 
+  /** A worker had something ended for lack of memory, and lives: most likely the call that it runs, which would never end. */
+  #onSpent(ident: number): void {
+    // What it had answered counts.
+    for (const source of this.#sources) source.drain();
+    const number = this.#crew.numberOf(ident);
+    if (number === undefined) return;
+    const item = this.#runningAt(number);
+    if (item !== undefined) return this.#stop(item, this.#tooMuch());
+    // It may stand still.
+    this.#crew.kill(number, () => {});
+    this.#breakDown(
+      new MemoryError(
+        `The initializer, or what a call left behind in its thread, needed more memory than the ${this.#options.memoryLimit} MiB that the executor's memoryLimit allows`,
+      ),
+    );
+  }
+
+  #runningAt(number: number): Item | undefined {
+    const state = runningIn(number);
+    for (const item of this.#items()) if (item.state === state) return item;
+  }
+
+  #tooMuch(): MemoryError {
+    return new MemoryError(
+      `The call needed more memory than the ${this.#options.memoryLimit} MiB that the executor's memoryLimit allows`,
+    );
+  }
+
   /** A worker has died on its own. */
   died({ ident, memory, message }: Death): void {
     // What it had answered counts.
     this.#inbox.drain();
     const number = this.#crew.bury(ident);
     if (number === undefined) return;
-    const state = runningIn(number);
-    const item = [...this.#items()].find((item) => item.state === state);
+    const item = this.#runningAt(number);
     if (item === undefined || !memory) return this.#breakDown(new Error(message));
-    this.#end(item, {
-      error: new MemoryError(
-        `The call needed more memory than the ${this.#options.memoryLimit} MiB that the executor's memoryLimit allows`,
-      ),
-    });
+    this.#end(item, { error: this.#tooMuch() });
     this.#replace();
+  }
+
+  /** A worker is not there any more. What it runs will not end. */
+  vanished(ident: number): void {
+    this.#inbox.drain();
+    const number = this.#crew.numberOf(ident);
+    if (number === undefined || this.#runningAt(number) === undefined) return;
+    this.died({ ident, memory: true, message: "JavaScript heap out of memory" });
   }
 
   /** A worker is gone: another takes its place if there are tasks that none has. */

@@ -18,6 +18,8 @@ export type Mail =
   | [pool: number, kind: typeof VISIT, visit: Visit]
   /** A task waits for another. */
   | [pool: number, kind: typeof WAITS, waits: Waits]
+  /** A worker had something ended for lack of memory; the identifier of its thread. */
+  | [pool: number, kind: typeof SPENT, ident: number]
   /** To who has submitted such a call: its result or its error. */
   | [visit: number, kind: typeof RESULT, letter: Letter]
   | [visit: number, kind: typeof ERROR, error: EncodedError];
@@ -29,6 +31,7 @@ export const VISIT = 2;
 export const WAITS = 3;
 export const RESULT = 4;
 export const ERROR = 5;
+export const SPENT = 6;
 
 /** How a thread is reached. */
 export interface Address {

@@ -20,6 +20,7 @@ import { runInContext } from "../contextvars/context.ts";
 import { contextFrom } from "../threading/_context.ts";
 import { currentThread } from "../threading/mod.ts";
 import { ringFor } from "./_inbox.ts";
+import { watchMemory } from "./_memory_watch.ts";
 import {
   type Bundle,
   CHUNKED,
@@ -43,6 +44,7 @@ import {
   QUEUED,
   runningIn,
   send,
+  SPENT,
   STARTED,
 } from "./_protocol.ts";
 import {
@@ -97,6 +99,8 @@ export async function work(post: Post): Promise<void> {
   current.home = post.home;
   const { pool, address, initializer, initargs } = post;
   const broken = (error: unknown) => send(address, [pool, BROKEN, told(error)]);
+  const { ident } = currentThread();
+  if (post.capped) watchMemory(() => send(address, [pool, SPENT, ident!]));
   const stay = atLeave(() => broken(new Error("A worker thread ended while its pool was in use")));
   try {
     await initializer?.(...initargs);
@@ -261,19 +265,13 @@ function told(error: unknown): EncodedError {
 }
 
 /**
- * Calls from a timer. Deno 2.9 tells of a worker that is out of memory when that happens in the callback of a timer; after an await, the
- * worker just stands still.
+ * Calls after a turn of the event loop, and not in the callback that it made. Where the call runs out of memory, the worker then lives, and
+ * {@linkcode watchMemory} tells of it by mail, which reaches an owner that is blocked, too; a worker that dies of it is only told of in
+ * the event loop of the main thread.
  */
-function fromTheLoop(call: () => unknown): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    setTimeout(() => {
-      try {
-        resolve(call());
-      } catch (error) {
-        reject(error);
-      }
-    });
-  });
+async function fromTheLoop(call: () => unknown): Promise<unknown> {
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  return await call();
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -3,14 +3,16 @@
  *
  * @module
  */
-import { locate, register } from "../threading/_core/mod.ts";
+import { canStopThreads, locate, register } from "../threading/_core/mod.ts";
 import { Handle } from "./_handle.ts";
 import { Pool } from "./_pool.ts";
 import type { Door } from "./_protocol.ts";
 import type { ExecutorStats } from "./_stats.ts";
+import { mayStop } from "./_terms.ts";
 import { RuntimeError } from "./errors.ts";
 import { checkShutdown, Executor, type RunOptions, type ShutdownOptions } from "./executor.ts";
 import type { Future } from "./future.ts";
+import { ProcessPoolExecutor } from "./process_pool_executor.ts";
 
 /** Options of {@linkcode ThreadPoolExecutor}. */
 export interface ThreadPoolExecutorOptions {
@@ -27,8 +29,7 @@ export interface ThreadPoolExecutorOptions {
    * The most memory that the JavaScript heap of each thread may take, in MiB, 8 at least. A call that needs more fails with a
    * {@linkcode MemoryError}, and the others go on.
    *
-   * The contents of `ArrayBuffer`s do not count. Deno 2.9 tells of the lack only in what a call does before its first `await`; one that
-   * runs out of memory later stands still, and is ended by its `timeout`: give {@linkcode Executor.with} one.
+   * The contents of `ArrayBuffer`s do not count. Where the initializer, or what a call has left behind, needs more, the pool is broken.
    */
   memoryLimit?: number;
 }
@@ -77,6 +78,10 @@ const forgotten = new FinalizationRegistry<Pool>((pool) => {
  */
 export class ThreadPoolExecutor extends Executor {
   readonly #pool: Pool | Handle;
+  /** Makes what calls run in that must be stoppable, or all with a memoryLimit, where threads cannot be stopped. */
+  readonly #makeInstead: () => Executor;
+  readonly #capped: boolean;
+  #instead: Executor | undefined;
 
   static {
     register(ThreadPoolExecutor, {
@@ -106,6 +111,8 @@ export class ThreadPoolExecutor extends Executor {
     super();
     if (arriving !== undefined) {
       this.#pool = new Handle(arriving);
+      this.#makeInstead = () => this;
+      this.#capped = false;
       return;
     }
     const given = typeof options === "number" ? { maxWorkers: options } : options;
@@ -128,12 +135,17 @@ export class ThreadPoolExecutor extends Executor {
         `Cannot make an executor: threadNamePrefix must be a string, got ${typeof threadNamePrefix}`,
       );
     }
+    const maxWorkers = workersOf(given.maxWorkers);
+    const memoryLimit = memoryLimitOf(given.memoryLimit);
+    this.#makeInstead = () =>
+      new ProcessPoolExecutor({ maxWorkers, initializer, initargs, memoryLimit });
+    this.#capped = memoryLimit !== undefined;
     this.#pool = new Pool({
-      maxWorkers: workersOf(given.maxWorkers),
+      maxWorkers,
       prefix: threadNamePrefix || `${name}-${executors++}`,
       initializer,
       initargs: initargs ?? [],
-      memoryLimit: memoryLimitOf(given.memoryLimit),
+      memoryLimit,
       door: ThreadPoolExecutor as unknown as () => void,
     });
     forgotten.register(this, this.#pool);
@@ -142,6 +154,7 @@ export class ThreadPoolExecutor extends Executor {
   /** See {@linkcode Executor.submit}. */
   override submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
     const door = ThreadPoolExecutor.prototype.submit;
+    if (this.#capped) return this._send(fn, args, 0) as Future<Awaited<R>>;
     return this.#pool.submit(fn, args, 0, door) as Future<Awaited<R>>;
   }
 
@@ -152,8 +165,16 @@ export class ThreadPoolExecutor extends Executor {
     chunk: number,
     terms?: RunOptions,
   ): Future<unknown> {
+    if ((this.#capped || mayStop(terms)) && this.#isOpen && !canStopThreads()) {
+      this.#instead ??= this.#makeInstead();
+      return this.#instead["_send"](fn, args, chunk, terms);
+    }
     const door = chunk === 0 ? ThreadPoolExecutor.prototype.submit : Executor.prototype.map;
     return this.#pool.submit(fn, args, chunk, door, terms);
+  }
+
+  get #isOpen(): boolean {
+    return this.#pool instanceof Pool && !this.#pool.closed;
   }
 
   /** How the executor does. */
@@ -164,7 +185,7 @@ export class ThreadPoolExecutor extends Executor {
         "Cannot tell the stats of an executor of another thread: ask in its own thread",
       );
     }
-    return pool.stats();
+    return this.#capped && this.#instead !== undefined ? this.#instead.stats() : pool.stats();
   }
 
   /** See {@linkcode Executor.shutdown}. */
@@ -173,7 +194,9 @@ export class ThreadPoolExecutor extends Executor {
     if (this.#pool instanceof Handle) return this.#pool.close();
     if (options.cancelFutures === true) this.#pool.cancelAll();
     this.#pool.close();
+    const instead = this.#instead?.shutdown(options);
     if (options.wait !== false) await this.#pool.join();
+    await instead;
   }
 }
 

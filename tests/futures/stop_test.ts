@@ -1,19 +1,27 @@
 /** `executor.with(…)`: calls that are stopped for good. */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { MemoryError, ThreadPoolExecutor, TimeoutError } from "@batteries/concurrent/futures";
+import {
+  BrokenThreadPool,
+  MemoryError,
+  ThreadPoolExecutor,
+  TimeoutError,
+} from "@batteries/concurrent/futures";
 import { Event, Lock, PicklingError } from "@batteries/concurrent/threading";
 import { PriorityQueue, Queue } from "@batteries/concurrent/queue";
+import { until } from "../contracts/world.ts";
 import {
   block,
   bomb,
-  bombLater,
+  BOMBS,
+  bombSoon,
   byRank,
   double,
   doubleAfter,
   flood,
   holding,
   idle,
+  leaveBomb,
   never,
   putCompared,
   type Ranked,
@@ -22,6 +30,7 @@ import {
   stubborn,
   sum,
   ticks,
+  waitForBombs,
 } from "../fixtures/futures/stop_tasks.ts";
 
 const HOWS = ["spin", "block", "idle", "never"] as const;
@@ -36,9 +45,11 @@ async function standsStill(counter: Int32Array): Promise<void> {
 
 Deno.test("with: a call that runs in a loop, is stopped by its time-out and runs no more", async () => {
   await using executor = new ThreadPoolExecutor(1);
+  // Time counts from the call's start, and to import its module is a part of it.
+  await executor.with({ timeout: 60_000 }).submit(double, 1);
   const counter = new Int32Array(new SharedArrayBuffer(4));
-  const future = executor.with({ timeout: 50 }).submit(ticks, counter);
-  await assertRejects(() => future.result(), TimeoutError, "50 ms");
+  const future = executor.with({ timeout: 250 }).submit(ticks, counter);
+  await assertRejects(() => future.result(), TimeoutError, "250 ms");
   await standsStill(counter);
   assertEquals(await executor.submit(double, 4), 8);
 });
@@ -237,12 +248,48 @@ Deno.test("memoryLimit: a call that exceeds it, fails alone with MemoryError", a
   assertEquals(await sibling, 42);
 });
 
-Deno.test("memoryLimit: a call that exceeds it after an await, is ended by its time-out", async () => {
+for (const [where, task] of Object.entries(BOMBS)) {
+  Deno.test(`memoryLimit: a call that exceeds it ${where}, fails with MemoryError, also for who is blocked`, async () => {
+    await using executor = new ThreadPoolExecutor({ maxWorkers: 1, memoryLimit: 48 });
+    const future = executor.submit(task);
+    const behind = executor.submit(double, 2);
+    assertInstanceOf(await future.exception(), MemoryError);
+    assertEquals(await behind, 4);
+    const second = executor.submit(task);
+    assertThrows(() => second.resultSync({ timeout: 20_000 }), MemoryError);
+    assertEquals(executor.submit(double, 4).resultSync({ timeout: 20_000 }), 8);
+  });
+}
+
+Deno.test("memoryLimit: a thread that is blocked, is told of its own pool's calls", async () => {
+  await using executor = new ThreadPoolExecutor(1);
+  assertEquals(await executor.submit(waitForBombs), ["MemoryError", "MemoryError"]);
+});
+
+Deno.test("memoryLimit: an initializer that exceeds it, and what a call left behind, break the pool and say so", async () => {
+  {
+    await using executor = new ThreadPoolExecutor({
+      maxWorkers: 1,
+      memoryLimit: 48,
+      initializer: bombSoon,
+    });
+    const error = await executor.submit(double, 4).exception();
+    assertInstanceOf(error, BrokenThreadPool);
+    assertInstanceOf(error.cause, MemoryError);
+  }
   await using executor = new ThreadPoolExecutor({ maxWorkers: 1, memoryLimit: 48 });
-  const future = executor.with({ timeout: 1000 }).submit(bombLater);
-  const error = await future.exception();
-  assert(error instanceof TimeoutError || error instanceof MemoryError);
-  assertEquals(await executor.submit(double, 4), 8);
+  const gate = new Event();
+  await executor.submit(leaveBomb, gate);
+  gate.set();
+  await until("it is broken", () => {
+    try {
+      executor.submit(double, 4);
+      return false;
+    } catch (error) {
+      assertInstanceOf(error, BrokenThreadPool);
+      return true;
+    }
+  });
 });
 
 Deno.test("memoryLimit: what is not a number of MiB, is refused", () => {

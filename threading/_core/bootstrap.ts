@@ -28,7 +28,7 @@ import {
   nodeBody,
 } from "./killable.ts";
 import { endings, life, secret } from "./life.ts";
-import { isGone, nudge, sleep } from "./park.ts";
+import { hasShownLife, isGone, nudge, SIGNS, sleep } from "./park.ts";
 import { enterSection, leaveSection } from "./section.ts";
 import type { Job, Keyed, Letter, ToMain, ToWorker } from "./protocol.ts";
 import { here, isMain } from "./site.ts";
@@ -57,6 +57,14 @@ interface Seat {
   readonly kind: string;
   /** What it runs, and its way to us meanwhile; `undefined` while it is parked or retiring. */
   running: Running | undefined;
+  /** Of one whose memory is capped: when it is asked next whether it lives, after how long again, and how often it can be. */
+  readonly pulse: Pulse | undefined;
+}
+
+interface Pulse {
+  next: number;
+  pause: number;
+  left: number;
 }
 
 interface Running {
@@ -174,6 +182,10 @@ function begin(job: Job): void {
     throw error;
   }
   seat.running = { job, port, correspondents: new Set() };
+  if (seat.pulse !== undefined) {
+    capped++;
+    heedTime();
+  }
   if (!job.daemon) holdForJob();
 }
 
@@ -216,7 +228,8 @@ function makeSeat(job: Job): Seat {
   const { ground, agent: main } = here();
   const worker = killable === undefined ? webBody(entry) : nodeBody(entry, killable.memoryLimit);
   const agent = makeAgent(ground, main);
-  const seat: Seat = { worker, agent, kind: kindOf(job), running: undefined };
+  const pulse = killable?.memoryLimit === undefined ? undefined : { ...BEGINNING };
+  const seat: Seat = { worker, agent, kind: kindOf(job), running: undefined, pulse };
   const key = crypto.randomUUID();
   give(seat, {
     kind: "place",
@@ -313,7 +326,7 @@ function reap(): void {
   }
   dying.push(...later);
   for (const { next } of dying) pause = Math.min(pause, next - now());
-  here().within = dying.length === 0 ? Infinity : 1;
+  heedTime();
   if (dying.length === 0 || reaping) return;
   reaping = true;
   setTimeout(() => {
@@ -321,6 +334,37 @@ function reap(): void {
     reap();
     // Time goes on while the list is gone through, and Deno warns of negative delays.
   }, Math.max(0, pause));
+}
+
+/** How often a worker that is out of memory is looked for, in milliseconds; the questions that are kept for its end are not among these. */
+const BEGINNING: Readonly<Pulse> = { next: 0, pause: 20, left: SIGNS - 40 };
+const LONGER = 1.1;
+
+/**
+ * Looks for workers that have died for lack of memory, while this thread is blocked: else it is told by an event. They can be asked only
+ * so often, so less and less: it is found after a tenth of the time that this thread was blocked while it had the worker.
+ */
+function feelPulses(): void {
+  const { words } = here().ground;
+  const time = now();
+  for (const seat of [...seats.values()]) {
+    const { pulse } = seat;
+    if (pulse === undefined || seat.running === undefined || time < pulse.next) continue;
+    if (pulse.left === 0 || !hasShownLife(words, seat.agent + A_ALIVE)) continue;
+    if (dying.some((other) => other.seat === seat)) continue;
+    pulse.left--;
+    pulse.next = time + pulse.pause;
+    pulse.pause *= LONGER;
+    if (isGone(words, seat.agent + A_ALIVE)) died(seat, "JavaScript heap out of memory", true);
+  }
+}
+
+/** Jobs whose memory is capped. */
+let capped = 0;
+
+/** How long this thread may sleep in a `Sync` call, in milliseconds, with what it has to look after. */
+function heedTime(): void {
+  here().within = dying.length > 0 ? 1 : capped > 0 ? BEGINNING.pause : Infinity;
 }
 
 /** A killable worker has ended on its own. */
@@ -345,6 +389,10 @@ function endJob(seat: Seat): Job {
     handTo(module, (taker: FrameTaker) => taker.threadOver(job.thread.ident));
   }
   seat.running = undefined;
+  if (seat.pulse !== undefined) {
+    capped--;
+    heedTime();
+  }
   return job;
 }
 
@@ -413,8 +461,9 @@ export function joinsMain(): void {
 let serving = false;
 
 /** Looks at what workers want: start what they ask for, deliver their letters, notice who is done. */
-function serve(): void {
+function serve(blocked = false): void {
   if (dying.length > 0) reap();
+  if (blocked && capped > 0) feelPulses();
   const { ground: { words }, agent: main } = here();
   if (serving || Atomics.load(words, main + A_NEWS) === 0) return;
   serving = true;

@@ -6,6 +6,7 @@
  */
 import { giveWord, takeWord } from "./park.ts";
 import {
+  A_ALIVE,
   A_BLOCKED,
   A_LOCKS,
   A_PENDING,
@@ -77,6 +78,7 @@ function sizeClassOf(count: number): number {
 
 /** What starts anew with each agent that has the record. */
 const FRESH = [
+  A_ALIVE,
   A_STACK,
   A_BLOCKED,
   A_UNCLAIMED,

@@ -8,17 +8,19 @@
  *   lot itself, before it is killed. One that runs code of the user's is killed where it stands: `finally` blocks do not run, its
  *   asynchronous waiters are passed over from then on.
  * - Locks that it held go to whoever waits for them or comes next, who can ask `ownerDied()`.
- * - Verified when first used: where a worker that spins does not end, the option throws.
+ * - Verified when first used: where a worker that spins does not end, {@linkcode canStopThreads} says so.
  *
- * Relies on: what is said above of Deno 2.9; the engine looking at its interrupts. A loop of nothing but calls of some built-in
- * functions (`for (;;) x = new Array(1000).fill(1)`), once it is optimised, does not look, and neither does a single long call of one:
- * such a worker is given up, and goes on until its call ends.
+ * Relies on: what is said above of Deno 2.9; the engine looking at its interrupts. Regular expressions, arithmetic of `BigInt`s,
+ * `JSON.stringify`, sorting with a function and WebAssembly look. These do not: a loop of nothing but calls of some built-in functions
+ * (`for (;;) bytes.fill(1)`), once it is optimised; a single long call of one (`sort` without a function, `JSON.parse`, `indexOf`); and a
+ * call that waits for the operating system (`outputSync` of a command). Such a worker is given up: half a second after the kill the job
+ * counts as ended and its place is free, but the thread is there, and may burn, until its call ends.
  *
  * @module
  */
 import { nudge, sleep } from "./park.ts";
 import { SETTLED, SETTLING, STOP, TAKEN } from "./section.ts";
-import { here } from "./site.ts";
+import { here, isMain } from "./site.ts";
 import { A_PARK, A_PENDING, A_SECTION, A_STOP } from "./words.ts";
 
 /** What a job asks for that must be stoppable. */
@@ -127,39 +129,66 @@ export function bringToStop(agent: number): "settled" | "clean" | "torn" {
 let verdict: boolean | undefined;
 
 /**
- * Tries it out, once, in some ten milliseconds.
+ * Whether threads can be stopped here. On the main thread this is tried out, once, in some ten milliseconds, and complained of where
+ * they cannot; other threads believe it.
+ */
+export function canStopThreads(): boolean {
+  if (!isMain()) return true;
+  if (verdict === undefined) {
+    verdict = canKill();
+    if (!verdict) Deno.stderr.writeSync(new TextEncoder().encode(`${UNABLE}; use processes\n`));
+  }
+  return verdict;
+}
+
+const UNABLE =
+  `Cannot stop threads or cap their memory: this Deno (${Deno.version.deno}) does not end a worker that runs in a loop`;
+
+/**
+ * The same for what cannot do without.
  *
  * @throws {Error} where a worker that spins is not stopped.
  */
 export function mustBeAbleToKill(): void {
-  verdict ??= canKill();
-  if (verdict) return;
+  if (canStopThreads()) return;
   throw new Error(
-    `Cannot stop threads or cap their memory: this Deno (${Deno.version.deno}) does not end a worker that runs in a loop; use a ProcessPoolExecutor for calls with a signal, a timeout or a memoryLimit`,
+    `${UNABLE}; use a ProcessPoolExecutor for calls with a signal, a timeout or a memoryLimit`,
   );
 }
 
+/** Words of the trial: how often the worker came round, one to sleep on, and whether it may stop by itself. */
+const ROUNDS = 0;
+const QUIET = 1;
+const OVER = 2;
+
 function canKill(): boolean {
-  const counter = new Int32Array(new SharedArrayBuffer(8));
+  const words = new Int32Array(new SharedArrayBuffer(12));
   const { Worker: NodeWorker, SHARE_ENV } = nodeThreads();
   const source = `navigator.locks.request(crypto.randomUUID(), () => new Promise(() => {
-    addEventListener("message", ({ data }) => { for (;;) Atomics.add(data, 0, 1); });
+    addEventListener("message", ({ data }) => { while (data[${OVER}] === 0) Atomics.add(data, ${ROUNDS}, 1); });
     postMessage(0);
   }));`;
   const worker = new NodeWorker(new URL(`data:text/javascript,${encodeURIComponent(source)}`), {
     env: SHARE_ENV,
   });
   worker.unref();
-  worker.postMessage(counter, []);
-  const until = performance.now() + 2000;
-  while (Atomics.load(counter, 0) === 0 && performance.now() < until) sleep(counter, 1, 0, 1);
-  void worker.terminate();
-  for (let i = 0; i < 50; i++) {
-    const seen = Atomics.load(counter, 0);
-    sleep(counter, 1, 0, 2);
-    if (seen > 0 && Atomics.load(counter, 0) === seen) return true;
+  worker.postMessage(words, []);
+  try {
+    const until = performance.now() + 2000;
+    while (Atomics.load(words, ROUNDS) === 0 && performance.now() < until) {
+      sleep(words, QUIET, 0, 1);
+    }
+    void worker.terminate();
+    for (let i = 0; i < 50; i++) {
+      const seen = Atomics.load(words, ROUNDS);
+      sleep(words, QUIET, 0, 2);
+      if (seen > 0 && Atomics.load(words, ROUNDS) === seen) return true;
+    }
+    return false;
+  } finally {
+    // One that was not ended does not go on for ever.
+    Atomics.store(words, OVER, 1);
   }
-  return false;
 }
 
 let wanted: KillableOptions | undefined;

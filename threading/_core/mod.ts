@@ -115,7 +115,7 @@ export {
 } from "./bootstrap.ts";
 export { type Carrier, carrier, type FrameTaker } from "./frames.ts";
 export { ended, endings, life, secret } from "./life.ts";
-export { type Death, killably } from "./killable.ts";
+export { canStopThreads, type Death, killably } from "./killable.ts";
 // Does nothing here. It makes the worker's modules a part of every program that uses threads: from a server, they would otherwise be
 // fetched when the first worker starts, with the help of a main thread that may be blocked until it has. `deno compile` embeds them
 // for the same reason.

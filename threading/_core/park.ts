@@ -85,10 +85,10 @@ export class Site {
   /** Pointer to its blocking waiter. */
   readonly waiter: number;
   /**
-   * Called on each wake-up of a blocking wait and at each ring of the bell. Set where requests have to be served. It must not throw:
+   * Called on each wake-up of a blocking wait, with `true`, and at each ring of the bell. Set where requests have to be served. It must not throw:
    * the waiter would be left in its lot.
    */
-  serve: (() => void) | undefined;
+  serve: ((blocked?: boolean) => void) | undefined;
   /** Milliseconds after which a blocking wait calls {@linkcode serve} though nobody has woken it. */
   within = Infinity;
   /** Invariant: exactly the asynchronous waiters whose call has not returned yet. */
@@ -214,7 +214,7 @@ export function parkSync(site: Site, waiter: number, limit: Limit, deaths: numbe
     if (Atomics.load(words, waiter + W_STATE) !== WAITING) return LOOK;
     if (deaths !== ANY && Atomics.load(words, DEATHS) !== deaths) return LOOK;
     if (mustStop()) return STOPPED;
-    site.serve?.();
+    site.serve?.(true);
     const left = remaining(limit.deadline);
     if (left <= 0) return TIMED_OUT;
     Atomics.wait(words, agent + A_PARK, seen, Math.min(left, site.within));
@@ -315,11 +315,17 @@ export function sleep(
 }
 
 /** How often {@linkcode isGone} can be asked of one agent. */
-const SIGNS = 64;
+export const SIGNS = 256;
 
 /** From now on {@linkcode isGone} can tell when this agent no longer exists. */
 export function showLife(words: Int32Array<SharedArrayBuffer>, at: number): void {
   for (let i = 0; i < SIGNS; i++) Atomics.waitAsync(words, at, 0);
+  Atomics.store(words, at, 1);
+}
+
+/** Whether it has done so. */
+export function hasShownLife(words: Int32Array<SharedArrayBuffer>, at: number): boolean {
+  return Atomics.load(words, at) === 1;
 }
 
 /**

@@ -131,7 +131,7 @@ export const A_STOP = 11;
 export const A_PENDING = 12;
 /** 1 when the agent has had a handle on a lock, which may therefore name it as its holder. */
 export const A_LOCKS = 13;
-/** A killable worker's: it waits for this word as long as it exists; see park.ts. */
+/** A killable worker's: it waits for this word as long as it exists, and writes 1 when it does; see park.ts. */
 export const A_ALIVE = 14;
 /** The record of its blocking waiter: an agent is in one `Sync` call at a time. */
 export const A_WAITER = 15;
