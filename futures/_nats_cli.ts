@@ -51,6 +51,15 @@ export async function command(args: string[]): Promise<number> {
     say(USAGE.trimEnd());
     return 0;
   }
+  // No code of a task runs in this thread. What comes up here is an error of a socket that the client for NATS had for a moment not
+  // listened to: it tries again by itself, and the calls go on.
+  const onError = (event: ErrorEvent | PromiseRejectionEvent) => {
+    event.preventDefault();
+    const error: unknown = "reason" in event ? event.reason : event.error;
+    complain(`the connection failed: ${error instanceof Error ? error.message : error}`);
+  };
+  addEventListener("error", onError);
+  addEventListener("unhandledrejection", onError);
   let worker: Awaited<ReturnType<typeof natsWorker>>;
   try {
     worker = await natsWorker(asked.options);

@@ -18,7 +18,7 @@ import {
 import { PicklingError } from "@batteries/concurrent/threading";
 import { applyTo, bytes, echo, Point, square, sum } from "../fixtures/nats/tasks.ts";
 import { add } from "../fixtures/futures/executor_tasks.ts";
-import { executorFor, held, Server, TASKS, test, WorkerProcess } from "./_cluster.ts";
+import { executorFor, held, Server, TASKS, test, until, WorkerProcess } from "./_cluster.ts";
 
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
 
@@ -183,7 +183,7 @@ test("a worker in a program of one's own, runs calls until it is stopped", async
   const worker = await natsWorker({ servers: server.url, tasks: { tasks: TASKS }, concurrency: 2 });
   const executor = executorFor(server.url);
   assertEquals(await executor.submit(square, 6), 36);
-  assertEquals(worker.busy, 0);
+  await until("it is idle", () => worker.busy === 0);
   await executor.shutdown();
   await worker.stop();
   await worker.stop();
