@@ -32,6 +32,10 @@ interface Spare {
 }
 
 const spares = new Set<Spare>();
+/** Those that have got a job and are not out of the process table. */
+const used = new Set<Child>();
+/** Under way to fill the stock. */
+const fills = new Set<ReturnType<typeof setTimeout>>();
 /** Spares that have got a job, by address. */
 const warm = new Map<string, Child>();
 
@@ -51,14 +55,41 @@ export function spawnWarm(order: Order, stock: Stock): Child {
   const child = spare === undefined ? spawn(order) : give(spare, order);
   // Neither while the child starts nor before those who join it go on: it would only be slower for them.
   if (spare === undefined) fill(kind, order, stock);
-  else child.ended.then(() => Deno.unrefTimer(setTimeout(() => fill(kind, order, stock), LATER)));
+  else child.ended.then(() => fillLater(kind, order, stock));
   return child;
+}
+
+function fillLater(kind: string, order: Order, stock: Stock): void {
+  const timer = setTimeout(() => {
+    fills.delete(timer);
+    fill(kind, order, stock);
+  }, LATER);
+  Deno.unrefTimer(timer);
+  fills.add(timer);
+}
+
+/** Ends all spares, and waits until nothing of them is left, nor of those that were used. */
+export async function emptyStock(): Promise<void> {
+  for (const timer of fills) clearTimeout(timer);
+  fills.clear();
+  const leaving = [...used];
+  for (const { child } of spares) {
+    child.kill("SIGKILL");
+    leaving.push(child);
+  }
+  spares.clear();
+  // None of them holds the event loop.
+  const holder = setInterval(() => {}, 2 ** 30);
+  await Promise.all(leaving.map(({ gone }) => gone));
+  clearInterval(holder);
 }
 
 function give(spare: Spare, order: Order): Child {
   spares.delete(spare);
   const { child, address } = spare;
   warm.set(address, child);
+  used.add(child);
+  child.gone.then(() => used.delete(child));
   child.ended.then(() => warm.delete(address));
   const job: Omit<ChildJob, "token" | "permissions" | "lent"> = { ...order.job, address };
   const link = child.link!;

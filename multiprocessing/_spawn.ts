@@ -56,6 +56,8 @@ export class Child {
   /** How it ended: the exit code, or -N for signal N. Set before {@linkcode Child.ended} resolves. */
   code: number | undefined;
   readonly ended: Promise<void>;
+  /** It is out of the process table. */
+  readonly gone: Promise<void>;
   /** The link, once the child has come. */
   link: Link | undefined;
   readonly #process: Deno.ChildProcess;
@@ -72,7 +74,7 @@ export class Child {
     const asked = status.finally(() => door.lastCall());
     this.ended = this.#end.promise;
     living.add(this);
-    (async () => {
+    this.gone = (async () => {
       this.link = await door.welcome(number);
       this.#holdables.delete(door);
       if (this.link !== undefined) this.#add(this.link);

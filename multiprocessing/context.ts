@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { emptyStock } from "./_forkserver.ts";
 import { ProcessError } from "./errors.ts";
 import { Process, type ProcessOptions, startMethod } from "./process.ts";
 import { change, currentMethod, settings, settle, type StartMethod } from "./_settings.ts";
@@ -144,6 +145,11 @@ export interface ContextMethods {
   setStartMethod(method: StartMethod | null, options?: SetStartMethodOptions): void;
   /** The class whose processes start by this context's method. */
   Process: new <A extends unknown[] = unknown[]>(options?: ProcessOptions<A>) => Process<A>;
+  /**
+   * Ends the processes that this thread keeps in stock for `"forkserver"`; the next that is started fills the stock again. They end with
+   * the program anyway: this is for who wants nothing left before, such as a test under `--sanitize-resources`.
+   */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 type Start = (options?: unknown) => unknown;
@@ -197,6 +203,7 @@ export function contextOf<N extends object>(
         );
       },
       Process: fixed === "spawn" ? SpawnProcess : ForkServerProcess,
+      [Symbol.asyncDispose]: () => fixed === "spawn" ? Promise.resolve() : emptyStock(),
     };
     contexts.set(fixed, context = { ...namespace, ...methods, ...started(namespace, methods) });
   }

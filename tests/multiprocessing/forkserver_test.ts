@@ -1,4 +1,6 @@
 import { assertEquals } from "@std/assert";
+import { getContext } from "@batteries/concurrent/multiprocessing";
+import { nothing } from "../fixtures/multiprocessing/folders.ts";
 import { run } from "./_program.ts";
 
 Deno.test("forkserver: a warm child, has loaded the main module, and ends as any other", async () => {
@@ -28,5 +30,18 @@ Deno.test("forkserver: a module to preload that does not load, does no harm", as
 Deno.test("forkserver: a program that ends at once, leaves no spare behind", async () => {
   for (let i = 0; i < 3; i++) {
     assertEquals((await run("spares")).out, ['["Process-1","forkserver",0]', "0"]);
+  }
+});
+
+Deno.test("forkserver: a context that is disposed of, has ended its spares, and all that were used, and goes on", async () => {
+  for (let i = 0; i < 2; i++) {
+    await using context = getContext("forkserver");
+    for (let n = 0; n < 3; n++) {
+      const process = new context.Process({ target: nothing });
+      process.start();
+      await process.join();
+      assertEquals(process.exitcode, 0);
+    }
+    // That nothing is left is what the sanitizers of this test say.
   }
 });
