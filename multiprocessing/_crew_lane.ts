@@ -10,6 +10,7 @@
  * - Bytes arrive in order and once, and stay when their writer ends: it puts them in first, then moves TAIL.
  * - No wake-up is lost, neither of who waits for bytes nor of who waits for room; see `_ring_guard.ts`, and for room:
  *   1. The writer says WANTS, then looks at HEAD again. 2. The reader moves HEAD, then looks at WANTS.
+ *   And so for who sleeps elsewhere: 1. The reader says DOZES, then looks at TAIL again. 2. The writer moves TAIL, then looks at DOZES.
  *
  * Each worker sleeps on a word of its lane; a thread that has crews sleeps on one word for all of them, its bell.
  *
@@ -32,6 +33,8 @@ const FEW = 64;
 const TAIL = 0;
 const HEAD = 1;
 const WANTS = 2;
+/** The reader sleeps elsewhere: the writer has to wake it by another way. */
+const DOZES = 3;
 
 /** Words of a lane. The directions lie apart, so that those who change them do not disturb each other. */
 const LETTERS = 0;
@@ -80,6 +83,8 @@ export class Outflow {
   /** As far as is known. */
   #room = 0;
   #waiting: Uint8Array[] = [];
+  /** Wakes a reader that dozes. */
+  wake: (() => void) | undefined;
 
   constructor(way: Direction, reader: Bell) {
     this.#way = way;
@@ -108,7 +113,14 @@ export class Outflow {
       this.#waiting.push(bytes.slice(put));
       return this.push();
     }
+    this.#tell();
+  }
+
+  #tell(): void {
     ring(this.#reader);
+    const { words, at } = this.#way;
+    if (this.wake === undefined || Atomics.load(words, at + DOZES) === 0) return;
+    if (Atomics.exchange(words, at + DOZES, 0) !== 0) this.wake();
   }
 
   /** Puts in what had to wait, as far as there is room. */
@@ -128,7 +140,7 @@ export class Outflow {
       Atomics.store(words, at + WANTS, 1);
       if (this.#look() === 0) break;
     }
-    ring(this.#reader);
+    this.#tell();
   }
 
   #look(): number {
@@ -172,6 +184,15 @@ export class Inflow {
   get isEmpty(): boolean {
     const { words, at } = this.#way;
     return Atomics.load(words, at + TAIL) === this.#head;
+  }
+
+  /** From now on the writer has to wake this side by another way; `false` when there is something already. */
+  doze(): boolean {
+    const { words, at } = this.#way;
+    Atomics.store(words, at + DOZES, 1);
+    if (this.isEmpty) return true;
+    Atomics.store(words, at + DOZES, 0);
+    return false;
   }
 
   /** All the bytes that there are, in memory of their own; `undefined` when there are none. */

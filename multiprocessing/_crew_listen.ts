@@ -15,14 +15,31 @@ function wishFor({ word, counter }: Bell, happened: () => boolean, idle: () => v
 
 const nothing = () => {};
 
-/** Blocks for a moment; whether it happened. See `_pace.ts`. */
+/** How many looks in a row that pay make up for one that does not, and how much is remembered. */
+const COST = 4;
+const MOST = 8;
+/** After so many moments without a look there is one, to see whether it pays by now. */
+const AGAIN = 64;
+
+let paid = MOST;
+let moments = 0;
+
+/**
+ * Blocks for a moment; whether it happened. See `_pace.ts`. It looks only while that pays: where others want the processors, who looks
+ * keeps the one from running that it waits for.
+ */
 export function soon(bell: Bell, happened: () => boolean): boolean {
+  let napped = false;
   const nap = (deadline: number) => {
+    napped = true;
     const limit = { deadline, signal: undefined };
     return runSync(bell.guard.waiting(wishFor(bell, happened, nothing), limit)) !== NONE;
   };
+  const looks = paid > 0 || ++moments % AGAIN === 0;
   // Others would wait as long as this one.
-  return lookOut(happened, isWaiting() ? undefined : nap);
+  const did = lookOut(happened, isWaiting() ? undefined : nap, looks);
+  if (looks) paid = did && !napped ? Math.min(paid + 1, MOST) : Math.max(paid - COST, 0);
+  return did;
 }
 
 /**

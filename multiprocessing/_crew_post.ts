@@ -22,6 +22,13 @@ export interface Party {
   hear(): void;
   /** Looks whether it has ended, and tells its crew; for a thread that is blocked. */
   look(): void;
+  /**
+   * For who can be woken by a socket, which is quicker than by another thread: from now on {@linkcode wake} is called when there is
+   * something to be heard. `false` when there is something already.
+   */
+  doze?(): boolean;
+  /** Whether it can do that now. */
+  readonly canDoze?: boolean;
 }
 
 /** How long answers gather where there is enough to do, in milliseconds. */
@@ -56,6 +63,11 @@ export function expect(some: boolean): void {
   else listening ??= listen();
 }
 
+/** There is something to be heard of somebody who dozed. */
+export function wake(): void {
+  if (expecting > 0) listening ??= listen();
+}
+
 /** There is enough to do for a while: answers need not be heard one by one. */
 export function rest(): void {
   resting = true;
@@ -73,6 +85,17 @@ function hasNews(): boolean {
 
 function hearAll(): void {
   for (const party of parties) if (party.hasNews) party.hear();
+}
+
+function canDoze(): boolean {
+  for (const party of parties) if (party.canDoze !== true) return false;
+  return true;
+}
+
+/** Whether all of them doze. Whoever was told to and has something after all is woken once too often. */
+function dozeAll(): boolean {
+  for (const party of parties) if (!party.doze!()) return false;
+  return true;
 }
 
 async function listen(): Promise<void> {
@@ -93,6 +116,10 @@ async function listen(): Promise<void> {
         continue;
       }
       if (soon(bellOfCrews(), hasNews)) continue;
+      if (canDoze()) {
+        if (dozeAll()) break;
+        continue;
+      }
       waiting = new AbortController();
       try {
         await listenTo(bellOfCrews(), hasNews, { deadline: Infinity, signal: waiting.signal });

@@ -7,7 +7,7 @@
  * - What is sent in one turn of the event loop leaves in as few writes as possible.
  * - {@linkcode Wire.ended} resolves when nothing more will come, after the last frame.
  * - Where both sides can map memory, frames may go by a lane (`_crew_lane.ts`) from some moment on: then there is no call of the system
- *   between two that are awake. The socket is kept, and tells the end.
+ *   between two that are awake. The socket is kept: it wakes who sleeps, and tells the end.
  * - It holds the event loop only between `ref()` and `unref()`, and while it writes.
  *
  * Relies on: what is on its way in a write stays where it is; the buffer is only written to behind it.
@@ -28,6 +28,9 @@ const LONG = 8 * 1024;
 const SHORT = 32;
 /** The longest frame that is believed. */
 const LONGEST = 2 ** 31;
+/** A frame that says no more than that there is something in the lane: its length, and its tag. */
+const WAKE_TAG = 12;
+const WAKE = Uint8Array.of(5, 0, 0, 0, WAKE_TAG, 0, 0, 0, 0);
 /** The most bytes of a frame that do not count: length, tag and number, and what is fixed in a call. */
 const HEAD = 300;
 
@@ -238,6 +241,12 @@ export class Wire {
     this.#out = new Uint8Array(BUFFER);
     this.#sent = this.#start = this.#end = 0;
     this.#to = out;
+    const wake = async () => {
+      await this.#writing;
+      // It is so short that it goes at once, or the other side has ended.
+      if (!this.#closed) await this.#conn.write(WAKE).catch(() => {});
+    };
+    out.wake = () => void wake();
   }
 
   /** Frames come by the lane, too. */
@@ -252,6 +261,10 @@ export class Wire {
       get hasNews() {
         return !lane.in.isEmpty || lane.out.isFull && lane.out.hasRoom;
       },
+      get canDoze() {
+        return !lane.out.isFull;
+      },
+      doze: () => lane.in.doze(),
       hear: () => {
         lane.out.push();
         const bytes = lane.in.take();
@@ -293,7 +306,8 @@ export class Wire {
             break;
           }
           if (end - at < 4 + length) break;
-          this.#take(buffer.subarray(at + 4, at + 4 + length));
+          if (buffer[at + 4] === WAKE_TAG) post.wake();
+          else this.#take(buffer.subarray(at + 4, at + 4 + length));
           at += 4 + length;
         }
         if (at > 0 && at < end) buffer.copyWithin(0, at, end);

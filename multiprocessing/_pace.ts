@@ -31,15 +31,20 @@ let alone: boolean | undefined;
  *
  * Two processes that keep pace with each other then never wait without blocking, which takes each of them several times as long: there
  * is another thread to be woken first. Looks that pay off are free. All else has a budget; when that is used up it has to grow first.
+ * Without `looks` there is only the nap.
  */
-export function lookOut(happened: () => boolean, nap?: (until: number) => boolean): boolean {
+export function lookOut(
+  happened: () => boolean,
+  nap?: (until: number) => boolean,
+  looks = true,
+): boolean {
   const start = now();
   budget = Math.min(SAVED, budget + (start - counted) * SHARE);
   counted = start;
   if (isSaving && budget < SAVED / 2) return false;
   isSaving = budget < LOOK;
   if (isSaving) return false;
-  if (!(alone ??= navigator.hardwareConcurrency === 1)) {
+  if (looks && !(alone ??= navigator.hardwareConcurrency === 1)) {
     const end = start + LOOK;
     do {
       for (let i = 0; i < 8; i++) Atomics.pause();
