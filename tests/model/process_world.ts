@@ -138,7 +138,16 @@ export class ProcessWorld implements Explorable {
     address: (index) => index,
     isGone: (who) => this.isGone(who),
     sleep() {},
-    wake() {},
+    // Of code that is one move: who sleeps longest is woken.
+    wake: (index, count) => {
+      for (const sleeper of this.participants) {
+        if (count === 0) return;
+        const { asleep, woken, dead, step } = sleeper;
+        if (!asleep || woken || dead || step.seat.at + step.at !== index) continue;
+        sleeper.woken = true;
+        count--;
+      }
+    },
   };
 
   /** Whether all participants with that number have died. */
