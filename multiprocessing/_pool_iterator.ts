@@ -4,7 +4,8 @@
  * @module
  */
 
-import { PicklingError } from "../threading/_core/mod.ts";
+import { limitOf, PicklingError, TimeoutError, type WaitOptions } from "../threading/_core/mod.ts";
+import { expire } from "./_ready.ts";
 
 type Source = Iterator<unknown> | AsyncIterator<unknown>;
 
@@ -206,10 +207,24 @@ export class ResultIterator implements AsyncIterableIterator<never> {
     }
   }
 
-  next(): Promise<IteratorResult<never>> {
+  /** The next result. Who gives up has taken nothing: the result is the next one's. */
+  next(options?: WaitOptions): Promise<IteratorResult<never>> {
     return new Promise((resolve, reject) => {
-      this.#waiters.push({ resolve, reject });
+      const limit = limitOf(options, "next");
+      let stop = () => {};
+      const waiter: Waiter = {
+        resolve: (result) => (stop(), resolve(result)),
+        reject: (error) => (stop(), reject(error)),
+      };
+      const giveUp = (why: unknown) => {
+        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+        reject(why);
+      };
+      this.#waiters.push(waiter);
       this.#feed();
+      if (!this.#waiters.includes(waiter)) return;
+      const late = () => giveUp(new TimeoutError("The next result was not there in time"));
+      stop = expire(limit, late, giveUp);
     });
   }
 

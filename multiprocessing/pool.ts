@@ -522,6 +522,8 @@ export class Pool implements AsyncDisposable {
    *
    * Items are read ahead of the results that are taken, but not without bound; once the pool is closed, to the end.
    *
+   * `next({ timeout, signal })` waits no longer than that for the next result, which is not lost: `TimeoutError`, or the reason.
+   *
    * @param fn What to call.
    * @param iterable The items.
    * @param options How many of them travel together; 1 by default.

@@ -187,6 +187,24 @@ export function testPool({ name, make, event, stops }: PoolWorld): void {
       for (const _ of [1, 2]) assertEquals((await results.next()).done, true);
     }));
 
+  test("imap, asked for the next result with a limit, gives up in time and loses none", () =>
+    withPool(2, async (pool) => {
+      for (const how of ["imap", "imapUnordered"] as const) {
+        const gate = event();
+        const results = pool[how](identityOrWait, [{ gate, value: 1 }]);
+        await assertRejects(() => results.next({ timeout: 0 }), TimeoutError, "in time");
+        await assertRejects(() => results.next({ timeout: 10 }), TimeoutError);
+        await assertRejects(() => results.next({ timeout: NaN }), RangeError);
+        const stop = new AbortController();
+        const [first, second] = [results.next({ signal: stop.signal }), results.next()];
+        stop.abort(new SaidWhen(1));
+        await assertRejects(() => first, SaidWhen);
+        gate.set();
+        assertEquals((await second).value, 1);
+        assertEquals((await results.next({ timeout: 0 })).done, true);
+      }
+    }));
+
   test("imap, over more than it reads ahead, gives all of it", () =>
     withPool(2, async (pool) => {
       assertEquals(
