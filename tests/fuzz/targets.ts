@@ -488,7 +488,7 @@ function rings(): Target {
           void [ring.size, ring.unfinished, ring.capacity, ring.hasRoom(9)];
         } catch (error) {
           must(
-            error instanceof RangeError || error instanceof TypeError,
+            error instanceof Deno.errors.InvalidData || error instanceof RangeError,
             `${(error as Error).name} is thrown`,
           );
         }
