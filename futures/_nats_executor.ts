@@ -7,7 +7,7 @@ import { opened, PicklingError } from "../threading/_core/mod.ts";
 import { Client } from "./_nats_client.ts";
 import { type NatsOptions, number, settingsOf } from "./_nats_link.ts";
 import { TaskModules } from "./_nats_names.ts";
-import { encodeFor } from "./_nats_values.ts";
+import { encodeListFor } from "./_nats_values.ts";
 import type { ExecutorStats } from "./_stats.ts";
 import type { RunOptions } from "./_terms.ts";
 import { RuntimeError } from "./errors.ts";
@@ -151,7 +151,7 @@ export class NatsExecutor extends Executor {
     const name = this.#modules.nameOf(fn, "submit", door);
     mustMove(terms?.transfer);
     const root = chunk === 0 ? "args" : "items";
-    const bytes = encodeFor(this.#modules, args, "submit", root, door);
+    const bytes = encodeListFor(this.#modules, args, "submit", root, door);
     // They are copied; what was to be moved is taken away here.
     if (terms?.transfer?.length) structuredClone(null, { transfer: terms.transfer });
     this.#note();

@@ -8,7 +8,7 @@
 import { importingModules, resolve, task, unpack } from "../threading/_core/mod.ts";
 import { TaskModules, type TaskName } from "./_nats_names.ts";
 import { UnknownTaskError } from "./_nats_errors.ts";
-import { arrivedIn, encodeErrorFor, encodeFor } from "./_nats_values.ts";
+import { arrivedIn, encodeErrorFor, encodeFor, encodeListFor } from "./_nats_values.ts";
 import { type Call, FAILED, openCall, sealChunk, sealResult, VALUE } from "./_nats_wire.ts";
 
 type AnyFunction = (...args: unknown[]) => unknown;
@@ -114,7 +114,7 @@ async function runChunk(
   } catch (thrown) {
     error = told(thrown);
   }
-  return sealChunk(ran(), encodeFor(modules, values, "return", "results", runCall), error);
+  return sealChunk(ran(), encodeListFor(modules, values, "return", "results", runCall), error);
 }
 
 function isThenable(value: unknown): boolean {

@@ -31,6 +31,10 @@ type AnyFunction = Function;
 
 /** The tag that `encode` begins a parcel with. */
 const PARCEL = 12;
+/** A list of nothing but numbers, eight bytes each, the lower first: what `map` over numbers is made of. No tag of `encode`. */
+const NUMBERS = 64;
+/** Numbers from which that is the quicker way. */
+const MANY = 16;
 
 const LIBRARY = new URL("../", import.meta.url).href;
 /** What stands for its URL, which is another on each machine. */
@@ -65,6 +69,36 @@ export function encodeFor(
     discardEncoded(bytes);
     throw error;
   }
+}
+
+/** {@linkcode encodeFor} of a list that this library has made: nothing hangs on it but its items. */
+export function encodeListFor(
+  modules: TaskModules,
+  list: unknown[],
+  what: string,
+  root: string,
+  door: AnyFunction,
+): Uint8Array<ArrayBuffer> {
+  return numbersIn(list) ?? encodeFor(modules, list, what, root, door);
+}
+
+function numbersIn(list: unknown[]): Uint8Array<ArrayBuffer> | undefined {
+  const { length } = list;
+  if (length < MANY) return undefined;
+  for (let i = 0; i < length; i++) if (typeof list[i] !== "number") return undefined;
+  const bytes = new Uint8Array(1 + 8 * length);
+  bytes[0] = NUMBERS;
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < length; i++) view.setFloat64(1 + 8 * i, list[i] as number, true);
+  return bytes;
+}
+
+function numbersFrom(bytes: Uint8Array): number[] {
+  if (bytes.length % 8 !== 1) throw malformed();
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const list: number[] = [];
+  for (let at = 1; at < bytes.length; at += 8) list.push(view.getFloat64(at, true));
+  return list;
 }
 
 /** The bytes of what was thrown. Never fails. */
@@ -103,6 +137,7 @@ function bytesOf(parcel: Parcel): Uint8Array<ArrayBuffer> {
  * @throws {PicklingError} when the bytes are no value, or name what this side has no name for.
  */
 export function arrivedIn(modules: TaskModules, bytes: Uint8Array): { value: unknown } | Arrived {
+  if (bytes[0] === NUMBERS) return { value: numbersFrom(bytes) };
   return hasObjects(bytes) ? { parcel: parcelIn(modules, bytes) } : { value: decodeSync(bytes) };
 }
 

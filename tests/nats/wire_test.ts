@@ -7,7 +7,13 @@ import { PicklingError } from "@batteries/concurrent/threading";
 import { decodeError, type Parcel, serialize } from "../../threading/_core/mod.ts";
 import { received } from "../../futures/_decode.ts";
 import { TaskModules } from "../../futures/_nats_names.ts";
-import { arrivedIn, encodeErrorFor, encodeFor, errorIn } from "../../futures/_nats_values.ts";
+import {
+  arrivedIn,
+  encodeErrorFor,
+  encodeFor,
+  encodeListFor,
+  errorIn,
+} from "../../futures/_nats_values.ts";
 import {
   awayIn,
   type Call,
@@ -126,6 +132,27 @@ Deno.test("nats values: what both sides have a name for, travels, wherever the m
     "belongs to this machine",
   );
   queue.close();
+});
+
+Deno.test("nats values: lists of numbers, come back to the bit, and others as they are", () => {
+  const here = new TaskModules({ tasks: TASKS }, "test");
+  const numbers = [0, -0, NaN, Infinity, -Infinity, 2 ** 53, 5e-324, 0.1];
+  const some = Array.from({ length: 40 }, (_, i) => numbers[i % numbers.length]);
+  const lists: unknown[][] = [[], [1], some, [...some, "x"], [...some, undefined], [...some, 1n], [
+    ...some,
+    [1],
+  ]];
+  for (const list of lists) {
+    const bytes = encodeListFor(here, list, "submit", "args", door);
+    const back = (arrivedIn(here, bytes) as { value: unknown[] }).value;
+    assertEquals([back.length, back], [list.length, list]);
+    assert(back.every((each, i) => typeof each !== "number" || Object.is(each, list[i])));
+    // Where it lies in a message, numbers need not be where numbers may lie.
+    const within = new Uint8Array(bytes.length + 3);
+    within.set(bytes, 3);
+    assertEquals(arrivedIn(here, within.subarray(3)), { value: list });
+  }
+  assertThrows(() => arrivedIn(here, new Uint8Array([64, 1, 2])), PicklingError);
 });
 
 Deno.test("nats values: errors, keep their class where both sides have it, and always their name", async () => {
