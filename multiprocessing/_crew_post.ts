@@ -12,6 +12,7 @@
 import { bellOfCrews } from "./_crew_lane.ts";
 import { blockFor, listenTo, soon } from "./_crew_listen.ts";
 import { paced } from "./_pace.ts";
+import { ended } from "../threading/_core/life.ts";
 import { type Limit, now } from "../threading/_core/mod.ts";
 
 /** Somebody who has a lane. */
@@ -39,8 +40,8 @@ const HOPS = 12;
 const LOOK = 20;
 
 const parties = new Set<Party>();
-/** Crews that expect something. */
-let expecting = 0;
+/** Who expects something. */
+const expecting = new Set<object>();
 let listening: Promise<void> | undefined;
 let waiting: AbortController | undefined;
 let resting = false;
@@ -48,6 +49,7 @@ let looked = 0;
 
 /** Is heard from now on. */
 export function join(party: Party): void {
+  ended.add(forget);
   parties.add(party);
 }
 
@@ -56,16 +58,24 @@ export function leave(party: Party): void {
   parties.delete(party);
 }
 
-/** A crew expects something, or does not any more. */
-export function expect(some: boolean): void {
-  expecting += some ? 1 : -1;
-  if (expecting === 0) waiting?.abort();
+/** Somebody expects something, or does not any more. */
+export function expect(who: object, some: boolean): void {
+  if (some) expecting.add(who);
+  else expecting.delete(who);
+  if (expecting.size === 0) waiting?.abort();
   else listening ??= listen();
+}
+
+/** This thread has ended; its worker may become another, which has none of its crews. */
+function forget(): void {
+  parties.clear();
+  expecting.clear();
+  waiting?.abort();
 }
 
 /** There is something to be heard of somebody who dozed. */
 export function wake(): void {
-  if (expecting > 0) listening ??= listen();
+  if (expecting.size > 0) listening ??= listen();
 }
 
 /** There is enough to do for a while: answers need not be heard one by one. */
@@ -75,7 +85,7 @@ export function rest(): void {
 
 /** Resolves when nothing is under way any more; only for who expects nothing. */
 export async function quiet(): Promise<void> {
-  if (expecting === 0) await listening;
+  if (expecting.size === 0) await listening;
 }
 
 function hasNews(): boolean {
@@ -100,10 +110,10 @@ function dozeAll(): boolean {
 
 async function listen(): Promise<void> {
   try {
-    while (expecting > 0) {
+    while (expecting.size > 0) {
       // Before this thread blocks, what led here has its say: who has just got a result may have the next call to make.
       for (let hop = 0; hop < HOPS; hop++) await undefined;
-      if (expecting === 0) break;
+      if (expecting.size === 0) break;
       if (hasNews()) {
         hearAll();
         // Whoever was waiting goes on, and may have more to be done.

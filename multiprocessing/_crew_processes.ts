@@ -67,7 +67,7 @@ export class ProcessTrade implements Trade<Body> {
   }
 
   expect(some: boolean): void {
-    if (this.#lanes) post.expect(some);
+    if (this.#lanes) post.expect(this, some);
   }
 
   async quiet(): Promise<void> {

@@ -202,6 +202,8 @@ export class Wire {
       this.#sent = this.#end;
     }
     this.#writing = undefined;
+    // What was to be sent meanwhile goes by the lane, if there is one since.
+    if (this.#to !== undefined) this.#begin();
   }
 
   #next(): Uint8Array | undefined {
@@ -283,7 +285,7 @@ export class Wire {
       look() {},
     };
     post.join(this.#from);
-    if (this.#refs > 0) post.expect(true);
+    if (this.#refs > 0) post.expect(this, true);
   }
 
   // ---- Reading -----------------------------------------------------------------------------------------------------------------------
@@ -339,14 +341,14 @@ export class Wire {
   ref(): void {
     if (this.#refs++ > 0 || this.#closed) return;
     this.#conn.ref();
-    if (this.#from !== undefined) post.expect(true);
+    if (this.#from !== undefined) post.expect(this, true);
   }
 
   /** Undoes one `ref`. */
   unref(): void {
     if (--this.#refs > 0 || this.#closed) return;
     this.#conn.unref();
-    if (this.#from !== undefined) post.expect(false);
+    if (this.#from !== undefined) post.expect(this, false);
   }
 
   /** Ends it; what was not written is lost. */
@@ -356,7 +358,7 @@ export class Wire {
     this.#full = [];
     if (this.#from !== undefined) {
       post.leave(this.#from);
-      if (this.#refs > 0) post.expect(false);
+      if (this.#refs > 0) post.expect(this, false);
     }
     try {
       this.#conn.close();
