@@ -3,11 +3,12 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { assertThrows } from "@std/assert";
 import { ProcessPoolExecutor, TimeoutError } from "@batteries/concurrent/futures";
-import { Event, Pipe, Process, Queue } from "@batteries/concurrent/multiprocessing";
+import { Event, Pipe, Pool, Process, Queue } from "@batteries/concurrent/multiprocessing";
 import { SyncManager } from "@batteries/concurrent/multiprocessing/managers";
 import { SharedMemory } from "@batteries/concurrent/multiprocessing/shared-memory";
 import { Scheduler } from "@batteries/concurrent/sched";
-import { consume, type Item, itemOf, receive, work } from "../fixtures/faults/parties.ts";
+import { PIPE, run, TimeoutExpired } from "@batteries/concurrent/subprocess";
+import { consume, idle, type Item, itemOf, receive, work } from "../fixtures/faults/parties.ts";
 import { spin } from "../fixtures/multiprocessing/pool_tasks.ts";
 import { until } from "../contracts/world.ts";
 import { FakeClock } from "../sched/fake_clock.ts";
@@ -156,6 +157,50 @@ Deno.test({
     assertEquals(error?.message, "enough");
     const next = await executor.submit(work, 3, 10);
     assertEquals(next.square, 9);
+  },
+});
+
+Deno.test({
+  name: "a Process that is stopped: join gives up when told, terminate has to wait, kill ends it",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const process = new Process({ target: idle, daemon: true });
+    process.start();
+    Deno.kill(process.pid!, "SIGSTOP");
+    await process.join({ timeout: 50 });
+    assertEquals(process.exitcode, null);
+    process.terminate();
+    await process.join({ timeout: 50 });
+    assertEquals(process.exitcode, null);
+    process.kill();
+    await process.join();
+    assertEquals(process.exitcode, -9);
+  },
+});
+
+Deno.test({
+  name: "workers that are stopped: terminateWorkers and terminate end them, and joins come back",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const executor = new ProcessPoolExecutor(1);
+    const first = await executor.submit(work, 1, 10);
+    Deno.kill(first.pid, "SIGSTOP");
+    await executor.terminateWorkers();
+    const pool = new Pool({ processes: 1 });
+    const second = await pool.apply(work, [1, 10]);
+    Deno.kill(second.pid, "SIGSTOP");
+    pool.terminate();
+    await pool.join();
+    for (const { pid } of [first, second]) assertThrows(() => Deno.kill(pid, "SIGCONT"));
+  },
+});
+
+Deno.test({
+  name: "a program that is stopped: run with a timeout kills it",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const stops = ["sh", "-c", "kill -STOP $$; echo never"];
+    await assertRejects(() => run(stops, { timeout: 200, stdout: PIPE }), TimeoutExpired);
   },
 });
 
