@@ -6,8 +6,8 @@
  *
  * A folder is removed by who made it, when it is done with it and when its program ends. What a program leaves that was killed, the next
  * one removes ({@linkcode sweep}): a folder's name tells the process that made it, and in which space of process numbers that was. Of
- * those that this process cannot look up (it may not do all, or it is another container, or another system) the old ones go, if they are
- * of a kind that is needed for a moment only.
+ * those that this process cannot look up (it may not do all, or it is another container, or another system) those of children go when
+ * they are old, for they are needed for a moment only, and others when nobody listens at their socket.
  *
  * @module
  */
@@ -27,6 +27,8 @@ const LONGEST = Deno.build.os === "linux" ? 107 : 103;
 const ELSEWHERE = Deno.build.os === "windows" ? [] : ["/tmp", "/var/tmp", "/usr/tmp"];
 /** A folder for a child is needed for some milliseconds; one of that age, in milliseconds, is nobody's. */
 const STALE = 600_000;
+/** Milliseconds after which a socket that nobody listens at is not one that somebody is just making. */
+const OLD = 60_000;
 
 /** Folders that this thread has made and not removed. */
 const made = new Set<string>();
@@ -146,9 +148,20 @@ export function sweep(folder: string): void {
       if (!isDirectory || kind === undefined || made.has(path)) continue;
       const ended = mark === undefined ? undefined : hasEnded(mark);
       if (ended ?? (kind === "mp" && age(path) > STALE)) removeFolder(path);
+      else if (ended === undefined && kind !== "mp") removeIfLeft(path);
     }
   } catch {
     // Not for us to look at: then it is not for us to remove.
+  }
+}
+
+async function removeIfLeft(folder: string): Promise<void> {
+  const path = `${folder}${SOCKET}`;
+  if (age(path) < OLD) return;
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionRefused) removeFolder(folder);
   }
 }
 

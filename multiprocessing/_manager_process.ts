@@ -6,6 +6,7 @@
  * @module
  */
 import { encode, importInProgress } from "../threading/_core/mod.ts";
+import { makeFolder, removeFolder, sweep } from "./_folder.ts";
 import { launchChild } from "./_launch.ts";
 import type { ManagerAddress } from "./_manager_hold.ts";
 import type { Setup } from "./_manager_main.ts";
@@ -50,7 +51,9 @@ export async function startServer(
       } else ready.reject(first);
     },
   };
-  const folder = setup.address === undefined ? privateFolder() : undefined;
+  const folder = setup.address === undefined ? makeFolder("manager", `start a ${name}`) : undefined;
+  // A server that is killed leaves its folder behind, so this side removes it.
+  const remove = () => folder !== undefined && removeFolder(folder);
   let child: Child;
   try {
     const address = setup.address ?? `${folder}/socket`;
@@ -71,12 +74,12 @@ export async function startServer(
       start: undefined,
     });
   } catch (error) {
-    remove(folder);
+    remove();
     throw error;
   }
   showChild(child, `${name}-${started}`, false);
   child.ended.then(() => {
-    remove(folder);
+    remove();
     ready.reject(
       new ProcessError(
         `Cannot start the ${name}: its process ended with exit code ${child.code} before it served`,
@@ -85,8 +88,6 @@ export async function startServer(
   });
   child.hold();
   try {
-    // The child takes a while.
-    if (folder !== undefined) await sweep(folder);
     const { address, server } = await ready.promise;
     return { child, address, server };
   } catch (error) {
@@ -112,70 +113,9 @@ function mayStart(name: string): void {
   }
 }
 
-// ---- Folders of sockets --------------------------------------------------------------------------------------------------------------
-
-const PREFIX = "concurrent-manager-";
-
-/** Those that are there. A server that is killed leaves its own behind, so this side removes it. */
-const folders = new Set<string>();
-let watching = false;
-
-function privateFolder(): string {
-  if (!watching) {
-    watching = true;
-    addEventListener("unload", () => folders.forEach(remove));
-  }
-  // Readable by this user only.
-  const folder = Deno.makeTempDirSync({ prefix: PREFIX });
-  folders.add(folder);
-  return folder;
-}
-
-function remove(folder: string | undefined): void {
-  if (folder === undefined || !folders.delete(folder)) return;
-  try {
-    Deno.removeSync(folder, { recursive: true });
-  } catch {
-    // Gone, or not ours to remove any more.
-  }
-}
-
 /** A folder for a server of this process, and what removes it. */
 export function folderHere(): { readonly path: string; readonly remove: () => void } {
-  const path = privateFolder();
-  return { path, remove: () => remove(path) };
-}
-
-/** Milliseconds after which a socket that nobody listens at is not one that somebody is just making. */
-const OLD = 60_000;
-let swept = false;
-
-/** Removes, once, the folders beside `folder` that programs have left which were killed together with their servers. */
-async function sweep(folder: string): Promise<void> {
-  if (swept) return;
-  swept = true;
-  const beside = folder.slice(0, folder.lastIndexOf(PREFIX));
-  try {
-    for (const { name, isDirectory } of Deno.readDirSync(beside)) {
-      if (isDirectory && name.startsWith(PREFIX)) await removeIfLeft(`${beside}${name}`);
-    }
-  } catch {
-    // Not for us to look at: then it is not for us to remove.
-  }
-}
-
-async function removeIfLeft(folder: string): Promise<void> {
-  const path = `${folder}/socket`;
-  try {
-    const { mtime } = Deno.statSync(path);
-    if (mtime === null || Date.now() - mtime.getTime() < OLD) return;
-    (await Deno.connect({ transport: "unix", path })).close();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.ConnectionRefused)) return;
-    try {
-      Deno.removeSync(folder, { recursive: true });
-    } catch {
-      // Another program has swept it.
-    }
-  }
+  const path = makeFolder("manager", "serve a manager");
+  sweep(path);
+  return { path, remove: () => removeFolder(path) };
 }

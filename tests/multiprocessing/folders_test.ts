@@ -48,7 +48,7 @@ Deno.test("a folder for sockets: where TMPDIR is missing, no folder, or too long
     for (const tmpdir of [`${folder}/missing`, file, long]) {
       const { out, err } = await run(tmpdir);
       assertEquals(err, "");
-      assert(out.startsWith("0 "), out);
+      assert(out.startsWith("0 ") && out.endsWith(" 1\n"), out);
       assertFalse(out.includes(tmpdir), out);
       assertEquals(inside(long), []);
     }
@@ -59,7 +59,9 @@ Deno.test("a folder for sockets: of a program that was killed, is removed by the
   await withFolder(async (folder) => {
     const { signal } = await run(folder, "die");
     assertEquals(signal, "SIGKILL");
-    assert(inside(folder).some((name) => name.startsWith("batteries-listener-")));
+    for (const kind of ["listener", "manager"]) {
+      assert(inside(folder).some((name) => name.startsWith(`batteries-${kind}-`)));
+    }
     await Deno.mkdir(`${folder}/batteries-other`);
     const { err } = await run(folder);
     assertEquals([err, inside(folder)], ["", ["batteries-other"]]);
