@@ -23,7 +23,8 @@ import {
   waitSync,
 } from "@batteries/concurrent/futures";
 import { Event, Queue, Value } from "@batteries/concurrent/multiprocessing";
-import { PicklingError } from "@batteries/concurrent/threading";
+import { Queue as ThreadQueue } from "@batteries/concurrent/queue";
+import { PicklingError, Thread } from "@batteries/concurrent/threading";
 import {
   attempt,
   beginAndWait,
@@ -49,7 +50,7 @@ import {
   waitFor,
   waitForSync,
 } from "../fixtures/multiprocessing/pool_tasks.ts";
-import { nested, openOrWait, putWaitPut } from "../fixtures/futures/process_tasks.ts";
+import { nested, openOrWait, putWaitPut, useInThread } from "../fixtures/futures/process_tasks.ts";
 
 const numbers = (n: number) => Array.from({ length: n }, (_, i) => i);
 const squares = (n: number) => numbers(n).map((i) => i * i);
@@ -176,6 +177,16 @@ Deno.test("ProcessPoolExecutor: a blocked thread, has calls taken back that were
   assertEquals(waiting[0].done(), false);
   gate.set();
   assertEquals(waiting[0].resultSync(), 0);
+});
+
+Deno.test("ProcessPoolExecutor: in threads, works there, and what one leaves does not disturb the next", async () => {
+  const results = new ThreadQueue<number>();
+  for (let i = 0; i < 3; i++) {
+    const thread = new Thread({ target: useInThread, args: [results] });
+    thread.start();
+    assertEquals([await results.get(), await results.get()], [9, 16]);
+    await thread.join();
+  }
 });
 
 Deno.test("waitSync: of futures of threads and of processes, sees both", async () => {
