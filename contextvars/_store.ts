@@ -19,6 +19,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 /** What {@linkcode Bindings.get} answers for a variable without a value: `undefined` is a value. */
 export const ABSENT: unique symbol = Symbol("absent");
 
+const EMPTY: Map<object, unknown> = new Map();
+
 /** The values of one context. Internal: users hold it wrapped in a `Context`. */
 export class Bindings {
   /** True during the synchronous part of a `Context.run`. */
@@ -37,7 +39,8 @@ export class Bindings {
   #lastKey: object | undefined;
   #lastValue: unknown;
 
-  constructor(vars: Map<object, unknown> = new Map(), shared = false) {
+  // Most contexts stay empty: they share one map.
+  constructor(vars: Map<object, unknown> = EMPTY, shared = true) {
     this.#vars = vars;
     this.#shared = shared;
   }
@@ -99,6 +102,18 @@ export class Bindings {
 
 const storage = new AsyncLocalStorage<Bindings>();
 const root = new Bindings();
+
+let apart = false;
+
+/** From now on contexts can be told apart in this thread: there is a variable, or something that belongs to a context. */
+export function tellApart(): void {
+  apart = true;
+}
+
+/** Whether they can. As long as not, whoever would make a context only so that it is another saves the microsecond that it takes. */
+export function areToldApart(): boolean {
+  return apart;
+}
 
 /** What code running now reads and writes: the object entered by the innermost {@linkcode runIn}, or this thread's root. */
 export function current(): Bindings {

@@ -6,7 +6,7 @@
  */
 
 import { kindOf, showAs } from "./_show.ts";
-import { ABSENT, Bindings, current, runIn } from "./_store.ts";
+import { ABSENT, areToldApart, Bindings, current, runIn, tellApart } from "./_store.ts";
 import { ContextVar } from "./context_var.ts";
 import { ThreadError } from "./errors.ts";
 
@@ -263,6 +263,7 @@ export function copyContext(): Context {
  * identity names a flow.
  */
 export function currentContext(): Context {
+  tellApart();
   return contextAround(current());
 }
 
@@ -284,6 +285,16 @@ export function runInContext<A extends unknown[], R>(
   ...args: A
 ): R {
   return runIn(bindingsOf(context), fn, args);
+}
+
+/** Calls `fn(...args)` in an empty context; in whatever context there is, as long as nobody can know. */
+export function runInEmptyContext<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): R {
+  return areToldApart() ? runIn(new Bindings(), fn, args) : fn(...args);
+}
+
+/** Whether no variable has a value in the current context: then it need not be copied. */
+export function isContextEmpty(): boolean {
+  return current().size === 0;
 }
 
 function checkKey(variable: ContextVar<unknown>, method: string): void {

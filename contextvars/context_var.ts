@@ -5,7 +5,7 @@
  */
 
 import { kindOf, showAs } from "./_show.ts";
-import { ABSENT, type Bindings, current } from "./_store.ts";
+import { ABSENT, type Bindings, current, tellApart } from "./_store.ts";
 import { LookupError } from "./errors.ts";
 
 /** Options of {@linkcode ContextVar}. */
@@ -73,6 +73,7 @@ export class ContextVar<T> {
         }`,
       );
     }
+    tellApart();
     this.#name = name;
     this.#hasDefault = options !== undefined && "default" in options;
     this.#default = options?.default;

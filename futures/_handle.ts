@@ -7,6 +7,7 @@
  * @module
  */
 import { copyContext } from "../contextvars/mod.ts";
+import { isContextEmpty } from "../contextvars/context.ts";
 import { entriesOf } from "../threading/_context.ts";
 import type { EncodedError, Ended } from "../threading/_core/mod.ts";
 import { getIdent } from "../threading/mod.ts";
@@ -14,11 +15,13 @@ import { type Arrived, received, receivedNow, receivedSoon } from "./_decode.ts"
 import { inboxOfThread } from "./_inbox.ts";
 import { FAILED, openLetter, resultIn, sealArgs, sealedLetter } from "./_payload.ts";
 import {
+  type Call,
   type Door,
   ERROR,
   type Mail,
   RESULT,
   send,
+  STOP,
   VISIT,
   type Visit,
   WAITS,
@@ -26,7 +29,7 @@ import {
 import { current, depositOf } from "./_sending.ts";
 import type { RunOptions } from "./_terms.ts";
 import { RuntimeError } from "./errors.ts";
-import { bind, conclude, Future } from "./future.ts";
+import { bind, conclude, Future, whenDone } from "./future.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
 
@@ -50,25 +53,20 @@ export class Handle {
     door: AnyFunction,
     terms?: RunOptions,
   ): Future<unknown> {
-    if (terms?.signal !== undefined) {
-      throw new TypeError(
-        "Cannot submit with a signal to an executor of another thread: use a timeout, or submit in the thread that made it",
-      );
-    }
     const key = depositOf(fn, door);
-    const context = copyContext();
-    sealArgs(args, {
-      root: chunk === 0 ? "args" : "items",
-      door,
-      transfer: terms?.transfer,
-      context: context.size === 0 ? undefined : entriesOf(context, door as () => void),
-    });
+    const context = isContextEmpty() ? undefined : entriesOf(copyContext(), door as () => void);
+    sealArgs(args, chunk === 0 ? "args" : "items", door, terms?.transfer, context);
+    const future = new Future<unknown>();
+    const signal = terms?.signal;
+    if (signal?.aborted) {
+      conclude(future, { error: signal.reason });
+      return future;
+    }
     const letter = sealedLetter();
     const thread = getIdent();
     const { home, pool } = this.door;
     const known = introduced.has(`${home} ${pool} ${thread}`);
-    const future = new Future<unknown>();
-    const id = this.#inbox.open((mail) => this.#answered(id, future, mail));
+    const id = this.#inbox.open((mail) => this.#answered(id, future, signal, mail));
     const visit: Visit = {
       thread,
       id,
@@ -77,6 +75,7 @@ export class Handle {
       chunk,
       args: letter,
       timeout: terms?.timeout,
+      stoppable: signal !== undefined,
     };
     try {
       send(this.door.address, [pool, VISIT, visit]);
@@ -86,6 +85,7 @@ export class Handle {
     }
     introduced.add(`${home} ${pool} ${thread}`);
     this.#inbox.expect();
+    if (signal !== undefined) this.#heed(signal, { thread, id }, future);
     bind(future, {
       running: () => false,
       cancel: () => false,
@@ -95,6 +95,13 @@ export class Handle {
     return future;
   }
 
+  /** Has the call stopped when the signal is aborted. */
+  #heed(signal: AbortSignal, call: Call, future: Future<unknown>): void {
+    const onAbort = () => send(this.door.address, [this.door.pool, STOP, call]);
+    signal.addEventListener("abort", onAbort);
+    whenDone(future, () => signal.removeEventListener("abort", onAbort));
+  }
+
   /** Somebody begins to wait without limit: a task of the same pool, perhaps. */
   #awaited(thread: number, id: number): void {
     const { home, pool } = this.door;
@@ -102,7 +109,12 @@ export class Handle {
     send(this.door.address, [pool, WAITS, { thread, id, within: current.task }]);
   }
 
-  #answered(id: number, future: Future<unknown>, [, kind, content]: Mail): void {
+  #answered(
+    id: number,
+    future: Future<unknown>,
+    signal: AbortSignal | undefined,
+    [, kind, content]: Mail,
+  ): void {
     const end = (ended: Ended) => {
       this.#inbox.decoding.delete(future);
       if (future.done()) return;
@@ -110,6 +122,8 @@ export class Handle {
       this.#inbox.settled();
       conclude(future, ended);
     };
+    // An aborted call that has not come to its end: the answer only says so.
+    if (kind === ERROR && signal?.aborted) return end({ error: signal.reason });
     let arrived: Arrived;
     if (kind === ERROR) arrived = { error: content };
     else if (kind === RESULT) {

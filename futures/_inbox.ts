@@ -54,7 +54,8 @@ export class Inbox {
   readonly #mail = new Queue<Mail>();
   readonly #bell = new Event();
   readonly #handlers = new Map<number, Handler>();
-  readonly sources = new Set<Source>();
+  /** Copied when it changes. */
+  #sources: readonly Source[] = [];
   /** What is being decoded, of all pools: to end it without waiting. */
   readonly decoding = new Map<unknown, () => void>();
   /** What has to be looked after while this thread is blocked; they give whether something has happened. */
@@ -87,6 +88,15 @@ export class Inbox {
     this.#handlers.delete(id);
   }
 
+  /** From now on news of `source` is news for this thread. */
+  watch(source: Source): void {
+    this.#sources = [...this.#sources, source];
+  }
+
+  unwatch(sources: readonly Source[]): void {
+    this.#sources = this.#sources.filter((source) => !sources.includes(source));
+  }
+
   /** One more answer is on its way: the program stays alive until it is there. */
   expect(): void {
     this.#expected++;
@@ -109,12 +119,17 @@ export class Inbox {
     while (this.#expected > 0) {
       if (this.#glance()) {
         this.drain();
-        if (++this.#rounds % 8 === 0 && performance.now() - this.#turned > TURN) await this.#turn();
+        if (++this.#rounds % 8 === 0 && this.#isTurnDue()) await this.#turn();
         // Whoever waits for one of these answers goes on now, and perhaps submits the next call.
         else await undefined;
-      } else await this.#sleep();
+      } else if (this.#usual <= SHORT && this.#isTurnDue()) await this.#turn();
+      else await this.#sleep();
     }
     this.#tending = false;
+  }
+
+  #isTurnDue(): boolean {
+    return performance.now() - this.#turned > TURN;
   }
 
   /** Lets the event loop have a turn. */
@@ -152,7 +167,8 @@ export class Inbox {
   }
 
   #hasNews(): boolean {
-    for (const source of this.sources) if (source.answered) return true;
+    const sources = this.#sources;
+    for (let i = 0; i < sources.length; i++) if (sources[i].answered) return true;
     return !this.#mail.empty();
   }
 
@@ -181,7 +197,7 @@ export class Inbox {
       this.#handlers.get(mail[0])?.(mail);
       some = true;
     }
-    for (const source of [...this.sources]) {
+    for (const source of this.#sources) {
       if (!source.answered) continue;
       source.drain();
       some = true;

@@ -6,7 +6,7 @@
 import type { EncodedError, Limit } from "../threading/_core/mod.ts";
 import type { Letter } from "./_payload.ts";
 import { type ERROR, isRunning, type RESULT } from "./_protocol.ts";
-import { B_STATE, type Ring } from "./_ring.ts";
+import { B_INDEX, B_KEY, B_SERIAL, B_STATE, type Ring } from "./_ring.ts";
 import type { RunOptions } from "./_terms.ts";
 import type { Future, Origin } from "./future.ts";
 
@@ -21,26 +21,30 @@ export interface Host {
   pump(limit: Limit): boolean;
 }
 
-/** A task that has not ended. */
+/** What few tasks have. */
+export interface Extras {
+  readonly terms: RunOptions | undefined;
+  /** Present where another thread has submitted it. */
+  readonly forward: Forward | undefined;
+  /** Forget its timer and its signal. */
+  forgetTime: (() => void) | undefined;
+  forgetSignal: (() => void) | undefined;
+}
+
+/** What such a task has; `undefined` for most. */
+export function extrasOf(terms: RunOptions | undefined, forward?: Forward): Extras | undefined {
+  if (terms === undefined && forward === undefined) return undefined;
+  return { terms, forward, forgetTime: undefined, forgetSignal: undefined };
+}
+
+/** A task that has not ended. There may be many thousands of them, so they are small. */
 export class Item implements Origin {
   readonly host: Host;
   readonly ring: Ring;
   readonly block: number;
-  /** Its place in the pool's table. */
-  readonly index: number;
-  readonly serial: number;
-  readonly key: number;
   readonly future: Future<unknown>;
   readonly submitted: number = performance.now();
-  readonly terms: RunOptions | undefined;
-  /** When it is to be stopped, once that is known. */
-  deadline = Infinity;
-  /** Forgets its timer and its signal. */
-  release: (() => void) | undefined;
-  /** Present where another thread has submitted it. */
-  readonly forward: Forward | undefined;
-  /** The tasks of this pool that it waits for. */
-  waits: Set<Item> | undefined;
+  readonly extras: Extras | undefined;
   /** Whether the pool has forgotten it: its block may be another's. */
   over = false;
 
@@ -48,20 +52,28 @@ export class Item implements Origin {
     host: Host,
     ring: Ring,
     block: number,
-    numbers: { index: number; serial: number; key: number },
     future: Future<unknown>,
-    terms: RunOptions | undefined,
-    forward: Forward | undefined,
+    extras: Extras | undefined,
   ) {
     this.host = host;
     this.ring = ring;
     this.block = block;
-    this.index = numbers.index;
-    this.serial = numbers.serial;
-    this.key = numbers.key;
     this.future = future;
-    this.terms = terms;
-    this.forward = forward;
+    this.extras = extras;
+  }
+
+  /** Its place in the pool's table. As what follows it is in the block, until the task is over. */
+  get index(): number {
+    return this.ring.words[this.block + B_INDEX];
+  }
+
+  get serial(): number {
+    return this.ring.words[this.block + B_SERIAL];
+  }
+
+  /** The number of its function. */
+  get key(): number {
+    return this.ring.words[this.block + B_KEY];
   }
 
   /** See _protocol.ts. */

@@ -20,7 +20,14 @@ import {
   withdraw,
 } from "../threading/_core/mod.ts";
 import type { ContextEntry } from "../threading/_context.ts";
-import { compactList, expandList, list, placeList, type Views } from "../queue/_compact.ts";
+import {
+  compactList,
+  expandList,
+  INTEGERS,
+  list,
+  placeList,
+  type Views,
+} from "../queue/_compact.ts";
 import { hasHandles } from "../queue/_cargo.ts";
 
 /** Forms of payloads. Up to 2, the kinds of lists of queue/_compact.ts. */
@@ -61,9 +68,10 @@ export interface Letter extends Readonly<Label> {
 interface Sealed extends Label {
   bytes: Uint8Array | undefined;
   bundle: Bundle | undefined;
-  moves: Transferable[];
+  moves: readonly Transferable[];
 }
 
+const NONE: readonly Transferable[] = [];
 const sealed: Sealed = {
   form: 0,
   count: 0,
@@ -71,7 +79,7 @@ const sealed: Sealed = {
   head: 0,
   bytes: undefined,
   bundle: undefined,
-  moves: [],
+  moves: NONE,
 };
 
 /** How many bytes what was sealed last takes. */
@@ -81,23 +89,18 @@ export function sealedLength(): number {
 
 type Door = (...args: never[]) => unknown;
 
-/** What arguments are sent with. */
-export interface SealOptions {
-  /** What the list is called in errors. */
-  readonly root: string;
-  /** The function at which stacks of refusals begin. */
-  readonly door: Door;
-  readonly transfer: Transferable[] | undefined;
-  readonly context: readonly ContextEntry[] | undefined;
-}
-
 /**
- * Seals arguments.
+ * Seals arguments: `root` is what the list is called in errors, `door` the function at which stacks of refusals begin.
  *
  * @throws {PicklingError} when they cannot travel.
  */
-export function sealArgs(args: unknown[], options: SealOptions): void {
-  const { root, door, transfer, context } = options;
+export function sealArgs(
+  args: unknown[],
+  root: string,
+  door: Door,
+  transfer: Transferable[] | undefined,
+  context: readonly ContextEntry[] | undefined,
+): void {
   const moves = transfer !== undefined && transfer.length > 0;
   if (context === undefined && (!moves || areBuffers(transfer)) && compactList(args)) {
     if (!moves) return sealList(args.length);
@@ -166,7 +169,7 @@ function seal(form: number, count: number, length: number, head: number): void {
   sealed.count = count;
   sealed.length = length;
   sealed.head = head;
-  sealed.moves = [];
+  sealed.moves = NONE;
 }
 
 /**
@@ -194,13 +197,13 @@ export function place(to: Views, start: number, room: number, label: Label): voi
 function write(to: Views, start: number): void {
   const { form, bytes, bundle, moves } = sealed;
   sealed.bytes = sealed.bundle = undefined;
-  sealed.moves = [];
+  sealed.moves = NONE;
   if (form <= LISTS) {
     placeList(to, start);
     one[0] = undefined;
     for (const buffer of moves) (buffer as ArrayBuffer).transfer(0);
   } else if (form === BUNDLE) to.bytes.set(bytes!, start);
-  else to.words[start >> 2] = deposit(bundle, moves);
+  else to.words[start >> 2] = deposit(bundle, moves as Transferable[]);
 }
 
 /** What was sealed last, as a letter. */
@@ -209,6 +212,16 @@ export function sealedLetter(): Letter {
   const label: Label = { form: 0, count: 0, length: 0, head: 0 };
   place(viewsOf(bytes), 0, bytes.length, label);
   return { ...label, bytes };
+}
+
+/** Whether a payload is one plain value, for {@linkcode valueAt}. */
+export function isValue({ form, count }: Label): boolean {
+  return form <= LISTS && count === 1;
+}
+
+/** The one value of a payload. */
+export function valueAt(from: Views, start: number, { form, count, head }: Label): unknown {
+  return form === INTEGERS ? from.words[start >> 2] : expandList(from, start, form, count, head)[0];
 }
 
 /** The value of a list that has come as a result. */

@@ -16,6 +16,7 @@
  * @module
  */
 import { copyContext } from "../contextvars/mod.ts";
+import { isContextEmpty } from "../contextvars/context.ts";
 import { entriesOf } from "../threading/_context.ts";
 import {
   type Death,
@@ -36,10 +37,11 @@ import { getIdent, ThreadError } from "../threading/mod.ts";
 import { Crew } from "./_crew.ts";
 import { type Arrived, received, receivedNow, receivedSoon } from "./_decode.ts";
 import { inboxOfThread, type Source } from "./_inbox.ts";
-import { type Forward, Item } from "./_item.ts";
+import { type Extras, extrasOf, type Forward, Item } from "./_item.ts";
 import {
   depositIn,
   FAILED,
+  isValue,
   type Label,
   letterOf,
   open,
@@ -48,6 +50,7 @@ import {
   sealArgs,
   sealedLength,
   sizeOf,
+  valueAt,
 } from "./_payload.ts";
 import {
   BROKEN,
@@ -64,6 +67,7 @@ import {
   SPENT,
   STARTED,
   type Started,
+  STOP,
   STOPPED,
   VISIT,
   type Visit,
@@ -85,7 +89,9 @@ import {
   B_SERIAL,
   B_STATE,
   B_WATCH,
+  CALLED,
   Ring,
+  WATCHED,
 } from "./_ring.ts";
 import { depositOf } from "./_sending.ts";
 import { type ExecutorStats, Tally } from "./_stats.ts";
@@ -93,7 +99,7 @@ import { mayStop, type RunOptions } from "./_terms.ts";
 import { Visitors } from "./_visitors.ts";
 import type { Post } from "./_worker.ts";
 import { BrokenThreadPool, CancelledError, MemoryError, RuntimeError } from "./errors.ts";
-import { bind, conclude, Future, whenDone } from "./future.ts";
+import { bind, conclude, Future, succeed, whenDone } from "./future.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
 
@@ -110,6 +116,11 @@ export interface PoolOptions {
 
 /** Bytes that are kept free for the results of a function that has given as many, at most. */
 const MOST_ROOM = 4 * 1024 * 1024;
+
+/** Milliseconds that the import of a call's modules may take, beyond the time of the call itself. */
+const LONGEST_IMPORT = 10_000;
+/** Milliseconds between two looks at an import, at least. */
+const OFTEN = 5;
 
 const label: Label = { form: 0, count: 0, length: 0, head: 0 };
 
@@ -134,6 +145,7 @@ export class Pool {
   readonly #rooms = new Map<number, number>();
   readonly #tally = new Tally();
   #broken: Error | undefined;
+  #replacing: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
   constructor(options: PoolOptions) {
@@ -144,6 +156,7 @@ export class Pool {
       items: () => this.#items(),
       accept: (visit, forward) => this.#accept(visit, forward),
       takeBack: (item) => this.takeBack(item),
+      stop: (item, error) => this.#stop(item, error),
     });
     if (options.initializer !== undefined) {
       // To refuse now what could not be sent to the first worker.
@@ -163,7 +176,7 @@ export class Pool {
       drain: () => this.#drain(ring),
     };
     this.#sources.push(source);
-    this.#inbox.sources.add(source);
+    this.#inbox.watch(source);
     return ring;
   }
 
@@ -205,14 +218,9 @@ export class Pool {
   ): Future<unknown> {
     this.#mustBeOpen();
     const key = depositOf(fn, door);
-    const context = copyContext();
     const future = new Future<unknown>();
-    sealArgs(args, {
-      root: chunk === 0 ? "args" : "items",
-      door,
-      transfer: terms?.transfer,
-      context: context.size === 0 ? undefined : entriesOf(context, door as () => void),
-    });
+    const context = isContextEmpty() ? undefined : entriesOf(copyContext(), door as () => void);
+    sealArgs(args, chunk === 0 ? "args" : "items", door, terms?.transfer, context);
     const signal = terms?.signal;
     if (signal?.aborted) {
       conclude(future, { error: signal.reason });
@@ -224,7 +232,8 @@ export class Pool {
     const block = this.#make(ring, key, sealedLength());
     try {
       place(ring, ring.payload(block), ring.words[block + B_ROOM], label);
-      this.#send(ring, block, key, chunk, future, terms);
+      const item = this.#send(ring, block, key, chunk, future, extrasOf(terms));
+      if (signal !== undefined) this.#heed(item, signal);
     } catch (error) {
       ring.free(block);
       throw error;
@@ -247,8 +256,7 @@ export class Pool {
     key: number,
     chunk: number,
     future: Future<unknown>,
-    terms: RunOptions | undefined,
-    forward?: Forward,
+    extras: Extras | undefined,
   ): Item {
     const { words } = ring;
     words[block + B_FORM] = label.form;
@@ -257,20 +265,18 @@ export class Pool {
     words[block + B_HEAD] = label.head;
     words[block + B_KEY] = key;
     words[block + B_CHUNK] = chunk;
-    words[block + B_WATCH] = terms?.timeout === undefined ? 0 : 1;
+    words[block + B_WATCH] = extras?.terms?.timeout === undefined ? 0 : WATCHED;
     // First the worker, which may fail to start, then the task: what is in the ring has a worker.
     if (this.#pending >= this.#crew.count) this.#start();
     const index = this.#gaps.pop() ?? this.#table.length;
-    const serial = this.#serial = this.#serial + 1 | 0;
-    const item = new Item(this, ring, block, { index, serial, key }, future, terms, forward);
     words[block + B_INDEX] = index;
-    words[block + B_SERIAL] = serial;
+    words[block + B_SERIAL] = this.#serial = this.#serial + 1 | 0;
+    const item = new Item(this, ring, block, future, extras);
     Atomics.store(words, block + B_STATE, QUEUED);
     ring.publish(block);
     this.#table[index] = item;
     this.#pending++;
     bind(future, item);
-    if (terms?.signal !== undefined) this.#heed(item, terms.signal);
     this.#inbox.expect();
     return item;
   }
@@ -301,6 +307,8 @@ export class Pool {
         return this.#onStart(content);
       case VISIT:
         return this.#visitors.visit(content);
+      case STOP:
+        return this.#visitors.stop(content);
       case WAITS:
         return this.#visitors.waits(content);
       case SPENT:
@@ -309,10 +317,10 @@ export class Pool {
   }
 
   /** Another thread submits a call. */
-  #accept({ key, chunk, args, timeout }: Visit, forward: Forward): Item {
+  #accept({ key, chunk, args, timeout, stoppable }: Visit, forward: Forward): Item {
     this.#mustTake();
     const terms = timeout === undefined ? undefined : { timeout };
-    if (mayStop(terms)) this.#becomeKillable();
+    if (stoppable || mayStop(terms)) this.#becomeKillable();
     this.#recycle();
     const { bytes } = args;
     const ring = this.#open();
@@ -325,7 +333,7 @@ export class Pool {
       head: args.head,
     });
     try {
-      return this.#send(ring, block, key, chunk, new Future(), terms, forward);
+      return this.#send(ring, block, key, chunk, new Future(), extrasOf(terms, forward));
     } catch (error) {
       ring.free(block);
       throw error;
@@ -375,31 +383,53 @@ export class Pool {
   #heed(item: Item, signal: AbortSignal): void {
     const onAbort = () => this.#stop(item, signal.reason);
     signal.addEventListener("abort", onAbort);
-    item.release = () => signal.removeEventListener("abort", onAbort);
+    item.extras!.forgetSignal = () => signal.removeEventListener("abort", onAbort);
   }
 
-  /** The task has started: its time runs. */
+  /**
+   * A worker has the task, and imports what it needs, or calls its function: from then on its time runs. The imports do not count, but
+   * must not go on for ever either: a module that never comes to its end would hold the worker, and nobody would know. Whether they
+   * go on is looked at when the time would be over, and each time it would be over if the call had begun just after the last look.
+   */
   #onStart({ index, serial, at }: Started): void {
     const item = this.#table[index];
     if (item === undefined || item.serial !== serial) return;
-    const timeout = item.terms!.timeout!;
-    item.deadline = now() + timeout - (commonNow() - at);
-    const expire = () => this.#stop(item, outOfTime(timeout));
+    const extras = item.extras!;
+    const timeout = extras.terms!.timeout!;
+    const taken = now() - (commonNow() - at);
+    const longest = taken + timeout + LONGEST_IMPORT;
+    let deadline = taken + timeout;
+    const timer: { stop?: () => void } = {};
+    const look = () => {
+      if (!item.running()) return;
+      const watch = Atomics.load(item.ring.words, item.block + B_WATCH);
+      if (watch !== WATCHED) {
+        deadline = taken + timeout + watch - CALLED;
+        if (remaining(deadline) <= 0) return this.#stop(item, outOfTime(timeout));
+      } else {
+        if (remaining(longest) <= 0) return this.#stop(item, importOutOfTime());
+        deadline = Math.min(longest, now() + Math.max(timeout, OFTEN));
+      }
+      arm();
+    };
+    const arm = () => {
+      timer.stop?.();
+      timer.stop = undefined;
+      const stop = timerUntil(deadline, look);
+      // It may have looked at once, and made another.
+      timer.stop ??= stop;
+    };
     const tend = () => {
-      if (remaining(item.deadline) > 0) return false;
-      expire();
+      if (remaining(deadline) <= 0) look();
       return item.over;
     };
     this.#inbox.tending.add(tend);
-    const { release } = item;
-    const timer: { stop?: () => void } = {};
-    item.release = () => {
-      release?.();
+    extras.forgetTime = () => {
       timer.stop?.();
       this.#inbox.tending.delete(tend);
     };
-    timer.stop = timerUntil(item.deadline, expire);
-    if (item.over) timer.stop();
+    arm();
+    if (item.over) timer.stop?.();
   }
 
   /** Ends a task for good, unless its result is there. */
@@ -407,15 +437,16 @@ export class Pool {
     if (item.over) return;
     if (this.takeBack(item)) {
       this.#tally.ended(false);
-      item.forward?.(ERROR, encodeError(error));
+      item.extras?.forward?.(ERROR, encodeError(error));
       conclude(item.future, { error });
       return;
     }
     const { state } = item;
     if (!isRunning(state) || !item.change(state, STOPPED)) return;
+    item.ring.lost();
     this.#crew.kill(workerOf(state), () => {
       this.#end(item, { error });
-      this.#replace();
+      this.#replaceSoon();
     });
   }
 
@@ -455,6 +486,7 @@ export class Pool {
     if (number === undefined) return;
     const item = this.#runningAt(number);
     if (item === undefined || !memory) return this.#breakDown(new Error(message));
+    item.ring.lost();
     this.#end(item, { error: this.#tooMuch() });
     this.#replace();
   }
@@ -473,6 +505,21 @@ export class Pool {
     for (const { state } of this.#items()) if (state === QUEUED) return this.#start();
   }
 
+  /**
+   * The same after a task was stopped, but the worker is also started when there is no task: the next one, which will hardly be long in
+   * coming, does not wait for it then. To make a worker holds this thread up for some ten milliseconds, so who waits for the task that
+   * was stopped goes on first.
+   */
+  #replaceSoon(): void {
+    const { started } = this.#crew;
+    this.#replace();
+    if (this.#crew.started > started || this.#closed || this.#replacing !== undefined) return;
+    this.#replacing = setTimeout(() => {
+      this.#replacing = undefined;
+      if (this.#broken === undefined && this.#crew.started === started) this.#start();
+    });
+  }
+
   /** Handles the answers that are there. */
   #drain(ring: Ring): void {
     ring.takeAnswers();
@@ -487,17 +534,24 @@ export class Pool {
     if (item === undefined || item.block !== block || item.ring !== ring) return ring.free(block);
     const ran = ring.doubles[(block + B_RAN) >> 1];
     this.#inbox.learn(ran);
+    ring.learn(ran);
     this.#tally.took(item.submitted, ran);
     label.form = words[block + B_FORM];
     label.count = words[block + B_COUNT];
     label.length = words[block + B_LENGTH];
     label.head = words[block + B_HEAD];
     if (sizeOf(label) < label.length) this.#widen(item.key, label.length);
-    const failed = (label.form & FAILED) !== 0;
     const start = ring.payload(block);
-    if (item.forward !== undefined) {
-      const letter = letterOf(ring, start, label);
-      item.forward(RESULT, letter);
+    const forward = item.extras?.forward;
+    // Most results: no lists, no parcels.
+    if (forward === undefined && isValue(label)) {
+      const value = valueAt(ring, start, label);
+      if (!this.#over(item, true)) succeed(item.future, value);
+      return;
+    }
+    const failed = (label.form & FAILED) !== 0;
+    if (forward !== undefined) {
+      forward(RESULT, letterOf(ring, start, label));
       return this.#end(item, failed ? { error: undefined } : { value: undefined }, true);
     }
     const { list, bundle } = open(ring, start, label);
@@ -520,19 +574,26 @@ export class Pool {
     this.#table[item.index] = undefined;
     this.#gaps.push(item.index);
     this.#pending--;
-    item.release?.();
+    item.extras?.forgetTime?.();
+    item.extras?.forgetSignal?.();
     this.#inbox.settled();
   }
 
   /** The first to call this for a task decides. */
   #end(item: Item, ended: Ended, told = false): void {
-    this.#inbox.decoding.delete(item);
-    if (item.over) return;
+    if (this.#over(item, "value" in ended)) return;
+    if (!told && "error" in ended) item.extras?.forward?.(ERROR, encodeError(ended.error));
+    conclude(item.future, ended);
+  }
+
+  /** The task is over; `true` when it was before. */
+  #over(item: Item, well: boolean): boolean {
+    if (this.#inbox.decoding.size > 0) this.#inbox.decoding.delete(item);
+    if (item.over) return true;
     this.#forget(item);
     item.ring.free(item.block);
-    this.#tally.ended("value" in ended);
-    if (!told && "error" in ended) item.forward?.(ERROR, encodeError(ended.error));
-    conclude(item.future, ended);
+    this.#tally.ended(well);
+    return false;
   }
 
   #start(): void {
@@ -565,7 +626,7 @@ export class Pool {
     this.#inbox.decoding.delete(item);
     this.#forget(item);
     this.#tally.ended(false);
-    item.forward?.(ERROR, encodeError(error));
+    item.extras?.forward?.(ERROR, encodeError(error));
     conclude(item.future, { error });
   }
 
@@ -580,6 +641,7 @@ export class Pool {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#replacing);
     this.#ring?.shutDown(AT_END);
   }
 
@@ -595,9 +657,12 @@ export class Pool {
       else queued.push(item);
     }
     queued.sort((a, b) => a.serial - b.serial | 0);
-    for (const { future, forward } of queued.slice(Math.max(0, kept))) {
+    for (const { future, extras } of queued.slice(Math.max(0, kept))) {
       if (!future.cancel()) continue;
-      forward?.(ERROR, encodeError(new CancelledError("The call was cancelled before it started")));
+      extras?.forward?.(
+        ERROR,
+        encodeError(new CancelledError("The call was cancelled before it started")),
+      );
     }
   }
 
@@ -610,10 +675,16 @@ export class Pool {
       await new Promise<void>((resolve) => whenDone(future, resolve));
     }
     this.#inbox.close(this.#id);
-    for (const source of this.#sources) this.#inbox.sources.delete(source);
+    this.#inbox.unwatch(this.#sources);
   }
 }
 
 function outOfTime(timeout: number): TimeoutError {
   return new TimeoutError(`The call was stopped: it ran longer than ${timeout} ms`);
+}
+
+function importOutOfTime(): TimeoutError {
+  return new TimeoutError(
+    `The call was stopped before it ran: to import its modules took more than ${LONGEST_IMPORT} ms`,
+  );
 }

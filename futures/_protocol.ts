@@ -12,10 +12,12 @@ import type { Letter } from "./_payload.ts";
 export type Mail =
   /** A worker could not begin, or ended on its own. */
   | [pool: number, kind: typeof BROKEN, error: EncodedError]
-  /** A task has started, at that time on the clock of {@linkcode commonNow}. */
+  /** A worker has taken a task, at that time on the clock of {@linkcode commonNow}. */
   | [pool: number, kind: typeof STARTED, started: Started]
   /** Another thread submits a call to the pool. */
   | [pool: number, kind: typeof VISIT, visit: Visit]
+  /** It takes the call back, or has it stopped. */
+  | [pool: number, kind: typeof STOP, call: Call]
   /** A task waits for another. */
   | [pool: number, kind: typeof WAITS, waits: Waits]
   /** A worker had something ended for lack of memory; the identifier of its thread. */
@@ -32,6 +34,7 @@ export const WAITS = 3;
 export const RESULT = 4;
 export const ERROR = 5;
 export const SPENT = 6;
+export const STOP = 7;
 
 /** How a thread is reached. */
 export interface Address {
@@ -62,23 +65,26 @@ export interface Started {
   readonly at: number;
 }
 
-/** A call that another thread submits. */
-export interface Visit {
+/** A call of another thread: which thread, and the thread's number for it. */
+export interface Call {
   readonly thread: number;
-  /** The thread's number for it. */
   readonly id: number;
+}
+
+/** A call that another thread submits. */
+export interface Visit extends Call {
   /** With its first call. */
   readonly guest: Address | undefined;
   readonly key: number;
   readonly chunk: number;
   readonly args: Letter;
   readonly timeout: number | undefined;
+  /** Whether there may be a `STOP`. */
+  readonly stoppable: boolean;
 }
 
 /** A task of the pool waits for a {@linkcode Visit}. */
-export interface Waits {
-  readonly thread: number;
-  readonly id: number;
+export interface Waits extends Call {
   /** The serial number of the task. */
   readonly within: number;
 }

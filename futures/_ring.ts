@@ -10,12 +10,18 @@
  *   stack at once.
  * So nobody ever waits for another here, and a worker that is killed between any two steps has taken a call and done nothing else.
  *
- * Who has nothing to do looks around for a moment and then sleeps on a semaphore:
+ * Who has nothing to do looks around for a moment, then takes some short naps, and then sleeps, on a semaphore:
  * 1. One worker at a time looks (`LOOKING`). It ends that before it takes a block, and before it looks for the last time.
  * 2. A worker that is going to sleep adds 1 to `PARKED`, then looks once more. If there is something, it takes its 1 back; if somebody
  *    was faster, a permit is on its way, and is taken too.
  * 3. The owner adds to `TAIL`, then reads `LOOKING`, then takes 1 from `PARKED` and releases a permit: unless there is just that one
  *    block, and somebody who looks.
+ *
+ * To wake a worker costs the owner as much as ten short calls. So it does not where calls are short and one worker is awake, if another
+ * naps (`NAPPING`): that one looks by itself within {@linkcode NAP}, whatever the one that is awake has come upon.
+ * 1. A worker adds 1 to `NAPPING`, then looks, then naps; afterwards it takes its 1 back, and then looks again.
+ * 2. The owner adds to `TAIL`, then reads `NAPPING`. If that is not 0, whoever naps has not looked for the last time yet.
+ * A nap that a wake-up ends is a sleep as any other. It blocks the worker, so its event loop has a turn after each.
  *
  * @module
  */
@@ -36,6 +42,10 @@ const LOOKING = 64;
 const MOMENT = 66;
 const GAVE_UP = 68;
 const PARKED = 80;
+/** How many of these nap. */
+const NAPPING = 81;
+/** Workers that are not among these. */
+const AWAKE = 82;
 const HEADER = 96;
 
 /** The workers end when there are no more blocks. */
@@ -62,11 +72,15 @@ export const B_HEAD = 8;
 export const B_KEY = 9;
 /** Of a chunk of `map`, how many arguments each call has; 0 for a single call. */
 export const B_CHUNK = 10;
-/** Whether the owner wants to know when the call starts. */
+/** Whether the owner wants to know when the call starts; then {@linkcode CALLED}, and how many milliseconds later it was. */
 export const B_WATCH = 11;
 /** In place of the last two: how long it ran in milliseconds, as a double. */
 export const B_RAN = 10;
 const BLOCK = 12;
+/** In `B_WATCH`: the owner wants to know. */
+export const WATCHED = 1;
+/** The function was called. Before that the worker imports what the call needs. */
+export const CALLED = 2;
 
 const FIRST_BYTES = 64 * 1024;
 /** Address space. Memory costs what was written to. */
@@ -79,6 +93,9 @@ const CROWDED = 64 * 1024 * 1024;
 const SMALL = 4096;
 /** Bytes of the largest payload. */
 const LARGEST = 4 * 1024 * 1024;
+
+/** Milliseconds of work that are worth waking a worker for, when there is one that does it, and one that looks soon. */
+const WORTH = 0.1;
 
 /** What a worker needs of a ring. */
 export interface RingEnds {
@@ -131,6 +148,8 @@ export class Ring extends Side {
   #used = 0;
   /** Free blocks, by the power of two of their size. */
   readonly #free: number[][] = [];
+  /** How long calls take of late, in milliseconds. */
+  #usual = Infinity;
   /** Answers that were taken off the stack and not handled, linked. */
   #taken = 0;
 
@@ -205,7 +224,12 @@ export class Ring extends Side {
     words[ring + 1 + (tail & words[ring])] = block;
     Atomics.store(words, TAIL, tail + 1 | 0);
     const left = tail + 1 - Atomics.load(words, HEAD) | 0;
-    if (left > 1 || Atomics.load(words, LOOKING) === 0) this.#wake();
+    if (left === 1 && Atomics.load(words, LOOKING) !== 0) return;
+    if (
+      left * this.#usual < WORTH && Atomics.load(words, NAPPING) > 0 &&
+      Atomics.load(words, AWAKE) > 0
+    ) return;
+    this.#wake();
   }
 
   #widen(tail: number, waiting: number): void {
@@ -255,9 +279,14 @@ export class Ring extends Side {
     return block;
   }
 
-  /** A worker with that mark has died. */
-  forgetLooker(mark: number): void {
-    Atomics.compareExchange(this.words, LOOKING, mark, 0);
+  /** A worker has died in the middle of a call. */
+  lost(): void {
+    Atomics.sub(this.words, AWAKE, 1);
+  }
+
+  /** A call has run for so long. */
+  learn(ran: number): void {
+    this.#usual = this.#usual === Infinity ? ran : this.#usual + (ran - this.#usual) / 16;
   }
 }
 
@@ -270,14 +299,22 @@ const LEAST = 5;
 /** Milliseconds. */
 const SOON = 1;
 
+/** Milliseconds of a nap, and how many there are before a worker sleeps for good. */
+const NAP = 1;
+const NAPS = 8;
+
 /** The side of a worker. */
 export class WorkerSide extends Side {
   readonly #mark: number;
+  readonly #naps: number;
+  /** How many turns the event loop has had here. */
+  turns = 0;
 
-  /** `mark` is not 0, and another for each worker. */
-  constructor(ends: RingEnds, mark: number) {
+  /** `mark` is not 0, and another for each worker; `naps`: whether it may block for a moment. */
+  constructor(ends: RingEnds, mark: number, naps: boolean) {
     super(ends);
     this.#mark = mark;
+    this.#naps = naps ? NAPS : 0;
   }
 
   /** Takes a block, 0 when none waits. */
@@ -320,17 +357,47 @@ export class WorkerSide extends Side {
 
   /** The same, however long it takes; 0 when the worker is to end. */
   async take(): Promise<number> {
-    for (;;) {
-      const { parked } = this.ends;
-      Atomics.add(this.words, PARKED, 1);
-      const stay = this.empty && this.shut === 0;
-      if (stay || !unpark(this.words)) await parked.acquire();
+    for (let naps = 0;; naps++) {
+      if (naps < this.#naps) this.#nap();
+      else await this.#park();
       // In this order: blocks are published before the ring is shut.
       const { shut } = this;
       const block = this.takeNow();
       if (block !== 0) this.#learn();
       if (block !== 0 || shut !== 0) return block;
+      if (naps < this.#naps) {
+        await new Promise((resolve) => setImmediate(resolve));
+        this.turns++;
+      }
     }
+  }
+
+  /** Sleeps until it is woken. */
+  async #park(): Promise<void> {
+    Atomics.sub(this.words, AWAKE, 1);
+    Atomics.add(this.words, PARKED, 1);
+    const stay = this.empty && this.shut === 0;
+    if (stay || !unpark(this.words)) await this.ends.parked.acquire();
+    this.turns++;
+    Atomics.add(this.words, AWAKE, 1);
+  }
+
+  /** The same, but not for longer than {@linkcode NAP}. */
+  #nap(): void {
+    const { words } = this;
+    const { parked } = this.ends;
+    Atomics.sub(words, AWAKE, 1);
+    Atomics.add(words, PARKED, 1);
+    Atomics.add(words, NAPPING, 1);
+    const woken = this.empty && this.shut === 0 && parked.acquireSync({ timeout: NAP });
+    Atomics.sub(words, NAPPING, 1);
+    if (!woken && !unpark(words)) parked.acquireSync();
+    Atomics.add(words, AWAKE, 1);
+  }
+
+  /** The worker begins. */
+  begin(): void {
+    Atomics.add(this.words, AWAKE, 1);
   }
 
   #learn(): void {

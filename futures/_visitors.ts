@@ -7,6 +7,7 @@ import { encodeError } from "../threading/_core/mod.ts";
 import type { Forward, Item } from "./_item.ts";
 import {
   type Address,
+  type Call,
   ERROR,
   isRunning,
   type Mail,
@@ -24,6 +25,7 @@ export interface Visited {
   /** @throws when it takes no calls. */
   accept(visit: Visit, forward: Forward): Item;
   takeBack(item: Item): boolean;
+  stop(item: Item, error: unknown): void;
 }
 
 /** See the head of this file. */
@@ -32,6 +34,8 @@ export class Visitors {
   readonly #guests = new Map<number, Address>();
   /** Their calls, by thread and number. */
   readonly #visits = new Map<string, Item>();
+  /** Which of them a task waits for. */
+  readonly #waits = new WeakMap<Item, Set<Item>>();
 
   constructor(pool: Visited) {
     this.#pool = pool;
@@ -53,12 +57,21 @@ export class Visitors {
     }
   }
 
+  /** It wants the call no more. What it says that its future fails with stays there. */
+  stop({ thread, id }: Call): void {
+    const item = this.#visits.get(`${thread} ${id}`);
+    if (item !== undefined) this.#pool.stop(item, new RuntimeError("The call was stopped"));
+  }
+
   /** A task waits for another of this pool. */
   waits({ thread, id, within }: Waits): void {
     const awaited = this.#visits.get(`${thread} ${id}`);
     if (awaited === undefined || awaited.over) return;
     for (const item of this.#pool.items()) {
-      if (item.serial === within) (item.waits ??= new Set()).add(awaited);
+      if (item.serial !== within) continue;
+      const waits = this.#waits.get(item);
+      if (waits === undefined) this.#waits.set(item, new Set([awaited]));
+      else waits.add(awaited);
     }
     this.#breakDeadlock();
   }
@@ -71,14 +84,16 @@ export class Visitors {
     const { maxWorkers } = this.#pool;
     const running = [...this.#pool.items()].filter(({ state }) => isRunning(state));
     if (running.length < maxWorkers) return;
-    const waiting = running.map(({ waits }) => [...waits ?? []].filter(({ over }) => !over));
+    const waiting = running.map((item) =>
+      [...this.#waits.get(item) ?? []].filter(({ over }) => !over)
+    );
     if (waiting.some((items) => items.length === 0)) return;
     for (const item of waiting.flat()) {
       if (!this.#pool.takeBack(item)) continue;
       const error = new RuntimeError(
         `Deadlock: a call waits for another of its own executor, which cannot start: all ${maxWorkers} threads run calls that wait so; give the executor more maxWorkers, or do not wait in the call`,
       );
-      item.forward?.(ERROR, encodeError(error));
+      item.extras?.forward?.(ERROR, encodeError(error));
       return;
     }
   }

@@ -15,8 +15,8 @@ import {
   unpack,
   withdraw,
 } from "../threading/_core/mod.ts";
-import { Context } from "../contextvars/mod.ts";
-import { runInContext } from "../contextvars/context.ts";
+import type { Context } from "../contextvars/mod.ts";
+import { runInContext, runInEmptyContext } from "../contextvars/context.ts";
 import { contextFrom } from "../threading/_context.ts";
 import { currentThread } from "../threading/mod.ts";
 import { ringFor } from "./_inbox.ts";
@@ -60,6 +60,7 @@ import {
   B_SERIAL,
   B_STATE,
   B_WATCH,
+  CALLED,
   type RingEnds,
   WorkerSide,
 } from "./_ring.ts";
@@ -120,25 +121,33 @@ class Runner {
   readonly #mine: number;
   readonly #asleep: Int32Array;
   readonly #label: Label = { form: 0, count: 0, length: 0, head: 0 };
+  /** When its task began: at the end of the last one, if there was no waiting in between, for to ask for the time costs something too. */
   #begun = 0;
 
   constructor(post: Post) {
     this.#post = post;
     this.#mine = runningIn(post.number);
-    this.#ring = new WorkerSide(post.ring, post.number + 1);
+    // A capped worker has to tell in time that what a call has left behind runs out of memory: it leaves the event loop alone.
+    this.#ring = new WorkerSide(post.ring, post.number + 1, !post.capped);
     this.#asleep = new Int32Array(post.address.words);
   }
 
   /** Runs tasks until there are no more, and will be none. */
   async run(): Promise<void> {
     const ring = this.#ring;
+    ring.begin();
     let turned = performance.now();
     for (;;) {
-      let block = ring.takeSoon();
+      let block = ring.takeNow();
       if (block === 0) {
-        block = await ring.take();
-        if (block === 0) return;
-        turned = performance.now();
+        block = ring.takeSoon();
+        if (block === 0) {
+          const { turns } = ring;
+          block = await ring.take();
+          if (block === 0) return;
+          if (ring.turns > turns) turned = performance.now();
+        }
+        this.#begun = performance.now();
       }
       // Whoever changes the word first decides: the submitter may have taken the task back.
       if (Atomics.compareExchange(ring.words, block + B_STATE, QUEUED, this.#mine) !== QUEUED) {
@@ -157,7 +166,7 @@ class Runner {
       if (!this.#finish(block, flags)) await new Promise(() => {});
       if (this.#begun - turned > TURN) {
         await new Promise((resolve) => setImmediate(resolve));
-        turned = performance.now();
+        this.#begun = turned = performance.now();
       }
     }
   }
@@ -166,21 +175,30 @@ class Runner {
   #start(block: number): unknown {
     const { words } = this.#ring;
     current.task = words[block + B_SERIAL];
-    if (words[block + B_WATCH] === 1) this.#tellStart(block);
-    this.#begun = performance.now();
+    if (words[block + B_WATCH] !== 0) this.#tellStart(block);
     const loaded = functions.get(words[block + B_KEY]);
     if (loaded === undefined || this.#post.capped) return this.#startSlowly(block);
     const opened = this.#open(block);
     const chunk = words[block + B_CHUNK];
-    return opened.list !== undefined
-      ? run(new Context(), loaded.fn, opened.list, chunk)
-      : this.#startWith(loaded, opened.bundle, chunk);
+    if (opened.list === undefined) return this.#startWith(loaded, opened.bundle, block);
+    if (words[block + B_WATCH] !== 0) this.#called(block);
+    return run(undefined, loaded.fn, opened.list, chunk);
   }
 
   #tellStart(block: number): void {
     const { words } = this.#ring;
     const [index, serial] = [words[block + B_INDEX], words[block + B_SERIAL]];
     send(this.#post.address, [this.#post.pool, STARTED, { index, serial, at: commonNow() }]);
+  }
+
+  /** All that the task needs is there, and its function is about to be called: its time begins. */
+  #called(block: number): void {
+    const { words } = this.#ring;
+    const time = performance.now();
+    if (words[block + B_WATCH] !== 0) {
+      Atomics.store(words, block + B_WATCH, CALLED + Math.ceil(time - this.#begun));
+    }
+    this.#begun = time;
   }
 
   #open(block: number): Opened {
@@ -194,24 +212,27 @@ class Runner {
   }
 
   async #startSlowly(block: number): Promise<unknown> {
-    const { words } = this.#ring;
-    const key = words[block + B_KEY];
-    const chunk = words[block + B_CHUNK];
+    const key = this.#ring.words[block + B_KEY];
     const loaded = functions.get(key) ?? await load(key);
     const { list, bundle } = this.#open(block);
-    const value = list === undefined
-      ? this.#startWith(loaded, bundle, chunk)
-      : this.#post.capped
-      ? fromTheLoop(() => run(new Context(), loaded.fn, list, chunk))
-      : run(new Context(), loaded.fn, list, chunk);
-    return await value;
+    return await (list === undefined
+      ? this.#startWith(loaded, bundle, block)
+      : this.#call(block, undefined, loaded.fn, list));
   }
 
-  async #startWith({ fn, url }: Loaded, bundle: Bundle, chunk: number): Promise<unknown> {
+  async #startWith({ fn, url }: Loaded, bundle: Bundle, block: number): Promise<unknown> {
     const args = await importingModules(url, () => unpack(bundle)) as unknown[];
-    const where = bundle.context === undefined ? new Context() : await contextFrom(bundle.context);
-    const call = () => run(where, fn, args, chunk);
-    return await (this.#post.capped ? fromTheLoop(call) : call());
+    const where = bundle.context === undefined ? undefined : await contextFrom(bundle.context);
+    return await this.#call(block, where, fn, args);
+  }
+
+  #call(block: number, where: Context | undefined, fn: AnyFunction, args: unknown[]): unknown {
+    const chunk = this.#ring.words[block + B_CHUNK];
+    const call = () => {
+      this.#called(block);
+      return run(where, fn, args, chunk);
+    };
+    return this.#post.capped ? fromTheLoop(call) : call();
   }
 
   /** Seals a value, and gives the flags of its form. */
@@ -231,7 +252,8 @@ class Runner {
     const ring = this.#ring;
     const { words } = ring;
     const label = this.#label;
-    const ran = performance.now() - this.#begun;
+    const begun = this.#begun;
+    const ran = (this.#begun = performance.now()) - begun;
     if (
       Atomics.compareExchange(words, block + B_STATE, this.#mine, FINISHED) !== this.#mine
     ) return false;
@@ -288,10 +310,19 @@ async function load(key: number): Promise<Loaded> {
   return loaded;
 }
 
-function run(where: Context, fn: AnyFunction, args: unknown[], chunk: number): unknown {
-  return chunk === 0
-    ? runInContext(where, fn, ...args)
-    : runInContext(where, runChunk, fn, args, chunk, new Chunk(), 0);
+/** Calls the function in a context, an empty one where none is given. */
+function run(
+  where: Context | undefined,
+  fn: AnyFunction,
+  args: unknown[],
+  chunk: number,
+): unknown {
+  if (where === undefined) {
+    if (chunk === 0) return runInEmptyContext(fn, ...args);
+    return runInEmptyContext(runChunk, fn, args, chunk, new Chunk(), 0);
+  }
+  if (chunk === 0) return runInContext(where, fn, ...args);
+  return runInContext(where, runChunk, fn, args, chunk, new Chunk(), 0);
 }
 
 /** The results of a chunk, and the error that ended it. */

@@ -5,6 +5,7 @@
  */
 import { locate, refuse } from "../threading/_core/mod.ts";
 import { mapArguments, MapIterator, type MapOptions, type Sender } from "./_map.ts";
+import { found } from "./_found.ts";
 import type { ExecutorStats } from "./_stats.ts";
 import { type RunOptions, termsOf } from "./_terms.ts";
 import type { Future } from "./future.ts";
@@ -75,7 +76,16 @@ export abstract class Executor implements AsyncDisposable {
    */
   with(options: RunOptions): Submitter {
     const terms = termsOf(options);
-    return new OnTerms(this.#sender((fn, args, chunk) => this._send(fn, args, chunk, terms)));
+    const { transfer } = terms;
+    return new OnTerms(
+      this.#sender((fn, args, chunk) => this._send(fn, args, chunk, terms)),
+      this.#sender((fn, args, chunk) => {
+        const moved = transfer === undefined
+          ? terms
+          : { ...terms, transfer: found(transfer, args) };
+        return this._send(fn, args, chunk, moved);
+      }),
+    );
   }
 
   /**
@@ -191,19 +201,22 @@ export interface Submitter {
 }
 
 class OnTerms implements Submitter {
-  readonly #sender: Sender;
+  readonly #one: Sender;
+  readonly #many: Sender;
 
-  constructor(sender: Sender) {
-    this.#sender = sender;
+  /** What sends single calls, and what sends those of `map`, of which each moves what is in its own items. */
+  constructor(one: Sender, many: Sender) {
+    this.#one = one;
+    this.#many = many;
   }
 
   submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
-    return this.#sender.send(fn, args, 0) as Future<Awaited<R>>;
+    return this.#one.send(fn, args, 0) as Future<Awaited<R>>;
   }
 
   map(fn: (...args: never[]) => unknown, ...rest: unknown[]): AsyncIterableIterator<never> {
     const { sources, options } = mapArguments(rest);
-    return new MapIterator(fn, sources, options, this.#sender) as AsyncIterableIterator<never>;
+    return new MapIterator(fn, sources, options, this.#many) as AsyncIterableIterator<never>;
   }
 }
 

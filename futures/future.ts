@@ -17,14 +17,13 @@ import { CancelledError, InvalidStateError, RuntimeError } from "./errors.ts";
 
 /** How a future stands. Only the arrows of CPython's documentation lead from one to another. */
 type State =
-  | { readonly at: "pending" }
-  | { readonly at: "running" }
-  /** `notified`: whoever would run it has been told. */
-  | { readonly at: "cancelled"; readonly notified: boolean }
-  | { readonly at: "finished"; readonly value: unknown }
-  | { readonly at: "failed"; readonly error: unknown };
-
-const PENDING: State = { at: "pending" };
+  | "pending"
+  | "running"
+  /** Before and after whoever would run it has been told. */
+  | "cancelled"
+  | "cancelled and notified"
+  | "finished"
+  | "failed";
 
 /** What an executor does for the futures of its tasks. */
 export interface Origin {
@@ -51,6 +50,8 @@ export let conclude: <T>(
   future: Future<T>,
   outcome: { value: T } | { error: unknown },
 ) => void;
+/** The same for a result. */
+export let succeed: <T>(future: Future<T>, value: T) => void;
 /** Calls `fn` when the future is done; unlike a callback of the user's it is called at once, and can be taken back. */
 export let whenDone: (future: Future<unknown>, fn: () => void) => () => void;
 /** Blocks until news of the future's executor has come in. */
@@ -83,9 +84,14 @@ export let hasFailed: (future: Future<unknown>) => boolean;
  */
 export class Future<T> implements PromiseLike<T> {
   // What is private does not tell T: a Future<string> is a Future<unknown>, and several kinds can be waited for together.
-  #state: State = PENDING;
+  #at: State = "pending";
+  /** The result, or what was thrown. */
+  #outcome: unknown = undefined;
   #origin: Origin | undefined;
-  /** Who waits goes on before callbacks are called, as in Python. Most futures have one waiter and no callback. */
+  // Who waits goes on before callbacks are called, as in Python. Most futures are awaited once, and have neither others that wait nor
+  // a callback. There may be many thousands of them, so what most do not need is not there.
+  /** What `then` goes on with. */
+  #awaited: PromiseWithResolvers<unknown> | undefined;
   #waiters: (() => void) | Set<() => void> | undefined;
   #callbacks: ((future: never) => void)[] | undefined;
 
@@ -98,12 +104,11 @@ export class Future<T> implements PromiseLike<T> {
       future.#origin = origin;
     };
     conclude = (future, outcome) => {
-      if (future.done()) return;
-      future.#end(
-        "value" in outcome
-          ? { at: "finished", value: outcome.value }
-          : { at: "failed", error: outcome.error },
-      );
+      if ("value" in outcome) succeed(future, outcome.value);
+      else if (!future.done()) future.#end("failed", outcome.error);
+    };
+    succeed = (future, value) => {
+      if (!future.done()) future.#end("finished", value);
     };
     whenDone = (future, fn) => {
       if (future.done()) {
@@ -123,7 +128,7 @@ export class Future<T> implements PromiseLike<T> {
       writable: true,
     });
     houseOf = (future) => future.#origin === undefined ? null : future.#origin.house;
-    hasFailed = (future) => future.#state.at === "failed";
+    hasFailed = (future) => future.#at === "failed";
   }
 
   /**
@@ -132,27 +137,25 @@ export class Future<T> implements PromiseLike<T> {
    * @returns Whether it is cancelled.
    */
   cancel(): boolean {
-    const { at } = this.#state;
-    if (at === "cancelled") return true;
-    if (at !== "pending" || this.#origin?.cancel() === false) return false;
-    this.#end({ at: "cancelled", notified: this.#origin !== undefined });
+    if (this.cancelled()) return true;
+    if (this.#at !== "pending" || this.#origin?.cancel() === false) return false;
+    this.#end(this.#origin === undefined ? "cancelled" : "cancelled and notified", undefined);
     return true;
   }
 
   /** Whether the call was cancelled. */
   cancelled(): boolean {
-    return this.#state.at === "cancelled";
+    return this.#at === "cancelled" || this.#at === "cancelled and notified";
   }
 
   /** Whether the call is running now. */
   running(): boolean {
-    return this.#state.at === "running" ||
-      (this.#state.at === "pending" && this.#origin?.running() === true);
+    return this.#at === "running" || (this.#at === "pending" && this.#origin?.running() === true);
   }
 
   /** Whether the call has ended, or was cancelled. */
   done(): boolean {
-    return this.#state.at !== "pending" && this.#state.at !== "running";
+    return this.#at !== "pending" && this.#at !== "running";
   }
 
   /**
@@ -234,13 +237,12 @@ export class Future<T> implements PromiseLike<T> {
    * @throws {InvalidStateError} When it was asked before, or the call has ended.
    */
   setRunningOrNotifyCancel(): boolean {
-    const state = this.#state;
-    if (state.at === "cancelled" && !state.notified) {
-      this.#state = { at: "cancelled", notified: true };
+    if (this.#at === "cancelled") {
+      this.#at = "cancelled and notified";
       return false;
     }
-    if (state.at !== "pending") throw this.#wrongState("start the call of");
-    this.#state = { at: "running" };
+    if (this.#at !== "pending") throw this.#wrongState("start the call of");
+    this.#at = "running";
     return true;
   }
 
@@ -252,7 +254,7 @@ export class Future<T> implements PromiseLike<T> {
    */
   setResult(value: T): void {
     if (this.done()) throw this.#wrongState("set the result of");
-    this.#end({ at: "finished", value });
+    this.#end("finished", value);
   }
 
   /**
@@ -263,7 +265,7 @@ export class Future<T> implements PromiseLike<T> {
    */
   setException(error: Error): void {
     if (this.done()) throw this.#wrongState("set the exception of");
-    this.#end({ at: "failed", error });
+    this.#end("failed", error);
   }
 
   /** Makes `await future` work. */
@@ -272,14 +274,17 @@ export class Future<T> implements PromiseLike<T> {
     // deno-lint-ignore no-explicit-any -- as PromiseLike has it
     onRejected?: ((reason: any) => R2 | PromiseLike<R2>) | null,
   ): Promise<R1 | R2> {
+    return this.#promise().then(onFulfilled, onRejected);
+  }
+
+  #promise(): Promise<T> {
+    if (this.#awaited === undefined) {
+      if (this.#at === "finished") return Promise.resolve(this.#outcome as T);
+      if (this.done()) return Promise.reject(this.#thrown());
+      this.#awaited = Promise.withResolvers();
+    }
     if (!this.done()) this.#origin?.awaited?.();
-    return new Promise<T>((resolve, reject) => {
-      whenDone(this as Future<unknown>, () => {
-        const state = this.#state;
-        if (state.at === "finished") resolve(state.value as T);
-        else reject(state.at === "failed" ? state.error : this.#cancelledError());
-      });
-    }).then(onFulfilled, onRejected);
+    return this.#awaited.promise as Promise<T>;
   }
 
   #addWaiter(fn: () => void): void {
@@ -296,18 +301,27 @@ export class Future<T> implements PromiseLike<T> {
   }
 
   #shown(): Record<string, unknown> {
-    const state = this.#state;
-    if (state.at === "finished") return { state: "finished", result: state.value };
-    if (state.at === "failed") return { state: "finished", exception: state.error };
-    return { state: this.running() ? "running" : state.at };
+    if (this.#at === "finished") return { state: "finished", result: this.#outcome };
+    if (this.#at === "failed") return { state: "finished", exception: this.#outcome };
+    return { state: this.#told() };
   }
 
   #wrongState(what: string): InvalidStateError {
-    return new InvalidStateError(`Cannot ${what} a future that is ${this.#state.at}`);
+    return new InvalidStateError(`Cannot ${what} a future that is ${this.#told()}`);
   }
 
-  #end(state: State): void {
-    this.#state = state;
+  #told(): string {
+    return this.running() ? "running" : this.cancelled() ? "cancelled" : this.#at;
+  }
+
+  #end(at: State, outcome: unknown): void {
+    this.#at = at;
+    this.#outcome = outcome;
+    const awaited = this.#awaited;
+    if (awaited !== undefined) {
+      if (at === "finished") awaited.resolve(outcome);
+      else awaited.reject(this.#thrown());
+    }
     const waiters = this.#waiters;
     const callbacks = this.#callbacks;
     this.#waiters = undefined;
@@ -329,22 +343,21 @@ export class Future<T> implements PromiseLike<T> {
   }
 
   #value(): T {
-    const state = this.#state;
-    if (state.at === "finished") return state.value as T;
-    throw state.at === "failed" ? state.error : this.#cancelledError();
+    if (this.#at === "finished") return this.#outcome as T;
+    throw this.#thrown();
+  }
+
+  #thrown(): unknown {
+    if (this.#at === "failed") return this.#outcome;
+    return new CancelledError("The call was cancelled before it started");
   }
 
   #error(): Error | null {
-    const state = this.#state;
-    if (state.at === "cancelled") throw this.#cancelledError();
-    if (state.at !== "failed") return null;
+    if (this.cancelled()) throw this.#thrown();
+    if (this.#at !== "failed") return null;
     // `throw null` must not look like success.
-    const { error } = state;
+    const error = this.#outcome;
     return (error ?? new Error(`The call threw ${error}`, { cause: error })) as Error;
-  }
-
-  #cancelledError(): CancelledError {
-    return new CancelledError("The call was cancelled before it started");
   }
 
   async #wait(limit: Limit): Promise<void> {

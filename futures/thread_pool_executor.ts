@@ -54,7 +54,8 @@ const forgotten = new FinalizationRegistry<Pool>((pool) => {
  * - An executor belongs to the thread that made it. It can be handed to its own calls, which may submit to it: the thread that made
  *   it passes their calls on, as long as it has calls in flight itself and does not block in anything but a wait for futures. A call
  *   that waits for another while all threads run calls that do so would wait for ever: it gets a {@linkcode RuntimeError}. Futures
- *   of such calls cannot be cancelled.
+ *   of such calls cannot be cancelled, but they can be stopped, by {@linkcode Executor.with}; `stats` and `shutdown` are for the thread
+ *   that made the executor.
  * - Calls that are in flight when a thread's target ends are lost: leave an `await using` block first. The main thread waits for
  *   them.
  *

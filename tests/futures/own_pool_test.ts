@@ -2,8 +2,9 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { RuntimeError, ThreadPoolExecutor } from "@batteries/concurrent/futures";
-import { Barrier } from "@batteries/concurrent/threading";
+import { Barrier, Event } from "@batteries/concurrent/threading";
 import {
+  abortThere,
   double,
   fibonacci,
   mapThere,
@@ -56,6 +57,13 @@ Deno.test("own pool: a wait with a limit and a call that does not wait, are no d
   await using executor = new ThreadPoolExecutor(1);
   assertEquals(await executor.submit(waitNotForEver, 1, executor), "TimeoutError");
   assertEquals(await executor.submit(submitAndLeave, 1, executor), 1);
+});
+
+Deno.test("own pool: a signal in another thread, stops the calls of that thread, with its reason", async () => {
+  await using executor = new ThreadPoolExecutor(2);
+  const begun = new Event();
+  assertEquals(await executor.submit(abortThere, executor, begun), [2, true, true, true]);
+  assertEquals(await executor.submit(double, 2), 4);
 });
 
 Deno.test("own pool: shutdown from within, is refused", async () => {

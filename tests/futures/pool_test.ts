@@ -53,6 +53,7 @@ import {
   whichColour,
 } from "../fixtures/futures/tasks.ts";
 import { lives, Local } from "../fixtures/futures/only_in_main.ts";
+import { exchange, exchangeLater } from "../fixtures/futures/lazy_context.ts";
 import { copyContext } from "@batteries/concurrent/contextvars";
 
 Deno.test("submit: results of functions, async functions and static methods", async () => {
@@ -499,6 +500,15 @@ Deno.test("await using: leaving the block waits for the calls", async () => {
     future = executor.submit(addLater, 1, 2);
   }
   assertEquals([future.done(), future.resultSync()], [true, 3]);
+});
+
+Deno.test("context: a variable that the first call in a thread makes, is empty for those that follow", async () => {
+  for (const task of [exchange, exchangeLater]) {
+    await using executor = new ThreadPoolExecutor(1);
+    const found = [];
+    for (const n of [1, 2, 3]) found.push(await executor.submit(task as typeof exchange, n));
+    assertEquals(found, [null, null, null]);
+  }
 });
 
 Deno.test("context: a call runs in a copy of its submitter's", async () => {

@@ -16,6 +16,7 @@ import {
   BOMBS,
   bombSoon,
   byRank,
+  deepSum,
   double,
   doubleAfter,
   flood,
@@ -32,6 +33,8 @@ import {
   ticks,
   waitForBombs,
 } from "../fixtures/futures/stop_tasks.ts";
+import { three } from "../fixtures/futures/slow_import.ts";
+import { four } from "../fixtures/futures/endless_import.ts";
 
 const HOWS = ["spin", "block", "idle", "never"] as const;
 
@@ -223,6 +226,59 @@ Deno.test("with: transfer, of views, of parts and of what is no argument, lets g
   const unable = (() => 0) as never;
   assertThrows(() => executor.with({ transfer: [kept] }).submit(sum, unable), PicklingError);
   assertEquals(kept.detached, false);
+});
+
+Deno.test("with: transfer with map, each call moves what is in its items, when it is sent", async () => {
+  await using executor = new ThreadPoolExecutor(1);
+  const buffers = [1, 2, 3].map((n) => new Uint8Array(1000).fill(n).buffer);
+  const other = new ArrayBuffer(8);
+  const moving = executor.with({ transfer: [...buffers, other] });
+  const sums = moving.map(sum, buffers, { buffersize: 1 });
+  assertEquals(buffers.map(({ detached }) => detached), [true, false, false]);
+  assertEquals(await Array.fromAsync(sums), [1000, 2000, 3000]);
+  assertEquals([...buffers, other].map(({ detached }) => detached), [true, true, true, false]);
+
+  const views = [4, 5].map((n) => ({ deep: [new Map([[n, new Uint8Array(10).fill(n)]])] }));
+  const held = views.map(({ deep }, i) => deep[0].get(4 + i)!.buffer as ArrayBuffer);
+  const deepSums = executor.with({ transfer: held }).map(deepSum, views, { chunksize: 2 });
+  assertEquals(await Array.fromAsync(deepSums), [40, 50]);
+  assertEquals(held.map(({ detached }) => detached), [true, true]);
+
+  // What is gone cannot go again.
+  const twice = new ArrayBuffer(8);
+  const again = executor.with({ transfer: [twice] });
+  assertThrows(() => again.map(sum, [twice, twice]), PicklingError);
+});
+
+Deno.test("with: a time-out, does not count the import of the call's module", async () => {
+  await using executor = new ThreadPoolExecutor(1);
+  assertEquals(await executor.with({ timeout: 200 }).submit(three), 3);
+  assert(executor.stats().runTime.max < 200);
+});
+
+Deno.test("with: an import that does not end, is stopped by a signal, and by a time-out in the end", async () => {
+  await using executor = new ThreadPoolExecutor(2);
+  const controller = new AbortController();
+  const begun = performance.now();
+  const late = executor.with({ timeout: 10 }).submit(four);
+  const aborted = executor.with({ signal: controller.signal }).submit(four);
+  while (!aborted.running()) await new Promise((resolve) => setTimeout(resolve, 5));
+  const reason = new Error("enough");
+  controller.abort(reason);
+  assertEquals(await aborted.exception(), reason);
+  assertEquals(await executor.submit(double, 4), 8);
+  await assertRejects(() => late.result(), TimeoutError, "import its modules");
+  assert(performance.now() - begun > 10_000);
+  assertEquals(await executor.submit(double, 5), 10);
+});
+
+Deno.test("with: a worker that a stopped call took with it, is replaced before the next call", async () => {
+  await using executor = new ThreadPoolExecutor(1);
+  await assertRejects(() => executor.with({ timeout: 20 }).submit(spin).result(), TimeoutError);
+  assertEquals(executor.stats().workers, 1);
+  while (executor.stats().workers === 1) await new Promise((resolve) => setTimeout(resolve, 1));
+  assertEquals(await executor.submit(double, 4), 8);
+  assertEquals(executor.stats().workers, 2);
 });
 
 Deno.test("with: wrong options, are refused at the call", async () => {
