@@ -1,2 +1,2 @@
 // The tasks of piscina and tinypool.
-export default (x) => typeof x === "number" ? x + 1 : x instanceof Uint8Array ? x.length : x;
+export { answer as default } from "./pool_loads.mjs";

@@ -1,6 +1,5 @@
 // The tasks of poolifier.
-import { ThreadWorker } from "npm:poolifier@5";
+import { answer } from "./pool_loads.mjs";
 
-export default new ThreadWorker((x) =>
-  typeof x === "number" ? x + 1 : x instanceof Uint8Array ? x.length : x
-);
+const { ThreadWorker } = await import("poolifier");
+export default new ThreadWorker(answer);

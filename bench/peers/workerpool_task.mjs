@@ -1,6 +1,5 @@
 // The tasks of workerpool.
-import workerpool from "npm:workerpool@9";
+import { answer } from "./pool_loads.mjs";
 
-workerpool.worker({
-  next: (x) => typeof x === "number" ? x + 1 : x instanceof Uint8Array ? x.length : x,
-});
+const { default: workerpool } = await import("workerpool");
+workerpool.worker({ answer });
