@@ -19,7 +19,9 @@
  * | WATCH | agent of the putter that does the same for room, or 0 |
  * | FLIER | agent of the last of those whom FLYING counts, until it has picked its item up |
  *
- * All change under the lock only, but for LOOKOUT and WATCH, which are set without it and cleared under it.
+ * | PACE | how often who looks out looks, or, below 0, how many calls do not look at all; see `#look` |
+ *
+ * All change under the lock only, but for LOOKOUT and WATCH, which are set without it and cleared under it, and PACE, a mere hint.
  *
  * **Waiting to put.** Where the store keeps the order of entry, a putter that has to wait leaves its item in the store, behind
  * those that are in the queue: an offer. Who makes room counts the first of them as being in the queue and tells its putter; so the
@@ -114,6 +116,7 @@ const LOOKOUT = 17;
 const PASSED = 18;
 const WATCH = 19;
 const FLIER = 20;
+const PACE = 21;
 /** The store's own words start here. Even, since one of them is a double. */
 export const STORE = 22;
 const GATE_WORDS = STORE + 8;
@@ -150,8 +153,6 @@ export class Gate {
   readonly puttersRevocable: Revocable;
 
   readonly #retract: Retract;
-  readonly #getPatience = new Patience();
-  readonly #putPatience = new Patience();
 
   /** `words` are those of a gate that was made elsewhere; by default new ones. `retract` is the store's, where it knows offers. */
   constructor(
@@ -278,11 +279,9 @@ export class Gate {
 
   /** Waits for room and puts, blocking the calling thread. */
   putSync(limit: Limit, push: () => void, offer?: Offer): Passed {
-    const { words } = this;
-    // Where others are in the lot, what there will be is theirs.
-    if (words[PUTTERS + HEAD] !== 0 || !this.#putPatience.has) this.#putPatience.rest();
-    else if (this.#stand(WATCH)) {
-      this.#putPatience.lasts(() => this.#places() > 0);
+    const looks = this.#looks(PUTTERS);
+    if (looks > 0 && this.#stand(WATCH)) {
+      this.#look(looks, () => this.#places() > 0);
       if (this.#tryPut(push, true) === DONE) return DONE;
     }
     return passedOf(
@@ -290,12 +289,39 @@ export class Gate {
     );
   }
 
+  /** How often the next call may look. Where others are in its lot, only if that has just paid. */
+  #looks(lot: number): number {
+    const { words } = this;
+    const pace = words[PACE];
+    if (pace > 0) return pace === MOST_LOOKS || words[lot + HEAD] === 0 ? pace : 0;
+    words[PACE] = pace < 0 ? pace + 1 : MOST_LOOKS;
+    return 0;
+  }
+
+  /**
+   * Looks out for a moment before its caller sleeps. Two threads that keep pace with each other then never sleep; where that does not
+   * work, since there are more threads than processors, all soon look less, and then only now and then. All sides share one pace: it
+   * takes two to keep it.
+   */
+  #look(looks: number, ready: () => boolean): void {
+    for (let look = 0; look < looks; look++) {
+      if (ready()) {
+        this.words[PACE] = MOST_LOOKS;
+        return;
+      }
+      for (let i = 0; i < 8; i++) Atomics.pause();
+    }
+    const crowd = this.#anybody();
+    const left = looks - (crowd ? MOST_LOOKS >> 1 : MOST_LOOKS >> 3);
+    this.words[PACE] = left > 0 ? left : -REST;
+  }
+
   /** Begins to look out, unless somebody else does: opens the section that `#tryPut` or `#tryGet` ends, which clears the word. */
   #stand(word: number): boolean {
     enterSection();
     const { words, site } = this;
     const seen = Atomics.load(words, word);
-    if (!runSync(site, this.#lives(seen))) {
+    if (seen === 0 || !runSync(site, this.#lives(seen))) {
       if (Atomics.compareExchange(words, word, seen, site.agent) === seen) return true;
     }
     leaveSection();
@@ -310,9 +336,9 @@ export class Gate {
 
   /** Waits for an item and gets it, blocking the calling thread. */
   getSync(limit: Limit, pop: () => void): Passed {
-    if (!this.#getPatience.has) this.#getPatience.rest();
-    else if (this.#stand(LOOKOUT)) {
-      this.#getPatience.lasts(() => this.#items() > 0);
+    const looks = this.#looks(GETTERS);
+    if (looks > 0 && this.#stand(LOOKOUT)) {
+      this.#look(looks, () => this.#items() > 0);
       if (this.#tryGet(pop, true) === DONE) return DONE;
     }
     return passedOf(callSync(this.site, limit, (waiter) => this.getting(waiter, limit, pop)));
@@ -660,42 +686,10 @@ export class Gate {
 /** How many items a lookout may take in a row while others wait. */
 const MOST_PASSED = 16;
 
-/** How often a {@linkcode Patience} looks at most: 10 microseconds in all, longer than it takes to wake the other side. */
+/** How often who looks out looks at most: some 20 microseconds in all, longer than it takes to wake the other side. */
 const MOST_LOOKS = 64;
-/** How many calls it lets pass when it has looked in vain too often. */
-const REST = 32;
-
-/**
- * Looks out for a moment before its owner sleeps. Two threads that keep pace with each other then never sleep. Where that does not
- * work, since there are more threads than processors, it soon looks less and then only now and then.
- */
-class Patience {
-  #looks = MOST_LOOKS;
-  #rest = 0;
-
-  /** Whether to look at all. */
-  get has(): boolean {
-    return this.#looks > 0;
-  }
-
-  /** Looks until it is so, or as long as it pays. */
-  lasts(ready: () => boolean): void {
-    for (let look = 0; look < this.#looks; look++) {
-      if (ready()) {
-        this.#looks = MOST_LOOKS;
-        return;
-      }
-      for (let i = 0; i < 4; i++) Atomics.pause();
-    }
-    this.#looks >>= 2;
-    this.#rest = REST;
-  }
-
-  /** A call that does without it. */
-  rest(): void {
-    if (this.#looks === 0 && --this.#rest <= 0) this.#looks = MOST_LOOKS;
-  }
-}
+/** How many calls do not look when it was in vain too often. */
+const REST = 64;
 
 const HEAD = 1;
 const TAIL = 2;
