@@ -29,7 +29,8 @@ export interface ThreadPoolExecutorOptions {
    * The most memory that the JavaScript heap of each thread may take, in MiB, 8 at least. A call that needs more fails with a
    * {@linkcode MemoryError}, and the others go on.
    *
-   * The contents of `ArrayBuffer`s do not count. Where the initializer, or what a call has left behind, needs more, the pool is broken.
+   * The contents of `ArrayBuffer`s do not count. Where the initializer, or what a call has left behind, needs more, the pool is broken, or
+   * another call fails that runs in the same thread at the moment.
    */
   memoryLimit?: number;
 }

@@ -22,14 +22,15 @@ import { Pieces } from "./_pieces.ts";
 /** Takes frames. They lie in the buffer that the next ones are read to: what is kept has to be copied before the handler returns. */
 export type TakeFrame = (frame: Uint8Array) => void;
 
-const BUFFER = 64 * 1024;
+/** Bytes that are read at a time. */
+export const BUFFER = 64 * 1024;
 /** Bytes that are longer are sent from where they are. */
 const LONG = 8 * 1024;
 const SHORT = 32;
 /** The longest frame that is believed. */
 const LONGEST = 2 ** 31;
 /** A frame that says no more than that there is something in the lane: its length, and its tag. */
-const WAKE_TAG = 12;
+export const WAKE_TAG = 12;
 const WAKE = Uint8Array.of(5, 0, 0, 0, WAKE_TAG, 0, 0, 0, 0);
 /** The most bytes of a frame that do not count: length, tag and number, and what is fixed in a call. */
 const HEAD = 300;
