@@ -1,5 +1,6 @@
 /**
- * Draws what `deno task bench --json` has kept: one SVG per group, in `bench/results/`. Without an argument, the newest file there.
+ * Draws what `deno task bench --json` has kept: one SVG per group, in `bench/results/`. Without arguments, every file there in the order
+ * of its date, so that of each group the newest figures stay.
  *
  * A bar is a median, the line across it reaches from the smallest to the largest round. The scale is logarithmic: the subjects of one
  * group may be thousands of times apart.
@@ -141,14 +142,15 @@ export async function plot(results: Results, folder: URL): Promise<string[]> {
 
 if (import.meta.main) {
   const folder = new URL("results/", import.meta.url);
-  const newest = () =>
-    [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => name.endsWith(".json"))
-      .sort().at(-1);
-  const name = Deno.args[0] ?? newest();
-  if (name === undefined) {
+  const kept = [...Deno.readDirSync(folder)].map(({ name }) => name)
+    .filter((name) => name.endsWith(".json")).sort();
+  const names = Deno.args.length > 0 ? Deno.args : kept;
+  if (names.length === 0) {
     console.error("There are no results yet: deno task bench --json");
     Deno.exit(1);
   }
-  const results: Results = JSON.parse(Deno.readTextFileSync(new URL(name, folder)));
-  for (const file of await plot(results, folder)) console.log(`bench/results/${file}`);
+  for (const name of names) {
+    const results: Results = JSON.parse(Deno.readTextFileSync(new URL(name, folder)));
+    for (const file of await plot(results, folder)) console.log(`bench/results/${file}`);
+  }
 }
