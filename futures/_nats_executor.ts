@@ -3,18 +3,16 @@
  *
  * @module
  */
-import { opened, PicklingError } from "../threading/_core/mod.ts";
+import { opened } from "../threading/_core/mod.ts";
 import { Client } from "./_nats_client.ts";
 import { type NatsOptions, number, settingsOf } from "./_nats_link.ts";
 import { TaskModules } from "./_nats_names.ts";
 import { encodeListFor } from "./_nats_values.ts";
 import type { ExecutorStats } from "./_stats.ts";
-import type { RunOptions } from "./_terms.ts";
+import { mustMove, type RunOptions, takeAway } from "./_terms.ts";
 import { RuntimeError } from "./errors.ts";
 import { checkShutdown, Executor, type ShutdownOptions } from "./executor.ts";
 import type { Future } from "./future.ts";
-
-type AnyFunction = (...args: never[]) => unknown;
 
 /** Options of {@linkcode NatsExecutor}. */
 export interface NatsExecutorOptions extends NatsOptions {
@@ -118,49 +116,32 @@ export class NatsExecutor extends Executor {
     await this.#client.open();
   }
 
-  /** See {@linkcode Executor.submit}. */
-  override submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
-    const door = NatsExecutor.prototype.submit;
-    return this.#submit(fn, args, 0, undefined, door) as Future<Awaited<R>>;
-  }
-
-  /** Submits one call, or a chunk of calls: `chunk` is then how many arguments each has. @internal */
-  protected override _send(
-    fn: (...args: never[]) => unknown,
-    args: unknown[],
-    chunk: number,
-    terms?: RunOptions,
-  ): Future<unknown> {
-    const door = chunk === 0 ? NatsExecutor.prototype.submit : Executor.prototype.map;
-    return this.#submit(fn, args, chunk, terms, door as AnyFunction);
-  }
-
   /** Refuses a function that could not be submitted. @internal */
   protected override _mustTake(fn: (...args: never[]) => unknown): void {
     this.#modules.nameOf(fn, "submit", Executor.prototype.map);
   }
 
-  #submit(
-    fn: AnyFunction,
+  /** Submits one call, or a chunk of calls. @internal */
+  protected override _send(
+    fn: (...args: never[]) => unknown,
     args: unknown[],
     chunk: number,
     terms: RunOptions | undefined,
-    door: AnyFunction,
+    door: (...args: never[]) => unknown,
   ): Future<unknown> {
     if (this.#client.closed) throw new RuntimeError("Cannot submit: the executor was shut down");
     const name = this.#modules.nameOf(fn, "submit", door);
-    mustMove(terms?.transfer);
+    mustMove(terms?.transfer, "to another machine");
     const root = chunk === 0 ? "args" : "items";
     const bytes = encodeListFor(this.#modules, args, "submit", root, door);
-    // They are copied; what was to be moved is taken away here.
-    if (terms?.transfer?.length) structuredClone(null, { transfer: terms.transfer });
+    takeAway(terms?.transfer);
     this.#note();
     return this.#client.submit(name, bytes, chunk, terms);
   }
 
   /** For `leaks()`. */
   #note(): void {
-    this.#closed ??= opened(`NatsExecutor ${this.#name}`, NatsExecutor.prototype.submit);
+    this.#closed ??= opened(`NatsExecutor ${this.#name}`, Executor.prototype.submit);
   }
 
   /** How the executor does. `workers` are those that have begun a call of its. */
@@ -176,15 +157,4 @@ export class NatsExecutor extends Executor {
     this.#closed?.();
     if (options.wait !== false) await this.#client.join();
   }
-}
-
-/** @throws {PicklingError} when something is to be moved that cannot go to another machine. */
-function mustMove(transfer: Transferable[] | undefined): void {
-  const stranger = transfer?.find((each) => !(each instanceof ArrayBuffer));
-  if (stranger === undefined) return;
-  throw new PicklingError(
-    `Cannot transfer ${
-      Object.prototype.toString.call(stranger).slice(8, -1)
-    } to another machine: only ArrayBuffers can be moved there`,
-  );
 }

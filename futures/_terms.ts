@@ -3,4 +3,10 @@
  *
  * @module
  */
-export { mayStop, type RunOptions, termsOf } from "../multiprocessing/_terms.ts";
+export {
+  mayStop,
+  mustMove,
+  type RunOptions,
+  takeAway,
+  termsOf,
+} from "../multiprocessing/_terms.ts";

@@ -15,6 +15,8 @@ export type { Progress } from "./_progress.ts";
 export type { ExecutorStats, TimeStats } from "./_stats.ts";
 export type { RunOptions } from "./_terms.ts";
 
+type AnyFunction = (...args: never[]) => unknown;
+
 /** An iterable, or an async one. */
 export type AnyIterable<T> = Iterable<T> | AsyncIterable<T>;
 
@@ -44,7 +46,7 @@ export abstract class Executor implements AsyncDisposable {
    * @throws {PicklingError} When the function or an argument cannot travel.
    */
   submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
-    return this._send(fn, args, 0) as Future<Awaited<R>>;
+    return this.#call(fn, args, 0) as Future<Awaited<R>>;
   }
 
   /**
@@ -78,12 +80,12 @@ export abstract class Executor implements AsyncDisposable {
     const terms = termsOf(options);
     const { transfer } = terms;
     return new OnTerms(
-      this.#sender((fn, args, chunk) => this._send(fn, args, chunk, terms)),
+      this.#sender((fn, args, chunk) => this.#call(fn, args, chunk, terms)),
       this.#sender((fn, args, chunk) => {
         const moved = transfer === undefined
           ? terms
           : { ...terms, transfer: found(transfer, args) };
-        return this._send(fn, args, chunk, moved);
+        return this.#call(fn, args, chunk, moved);
       }),
     );
   }
@@ -131,7 +133,7 @@ export abstract class Executor implements AsyncDisposable {
     ...rest: unknown[]
   ): AsyncIterableIterator<never> {
     const { sources, options } = mapArguments(rest);
-    const sender = this.#sender((fn, args, chunk) => this._send(fn, args, chunk));
+    const sender = this.#sender((fn, args, chunk) => this.#call(fn, args, chunk));
     return new MapIterator(fn, sources, options, sender) as AsyncIterableIterator<never>;
   }
 
@@ -149,8 +151,14 @@ export abstract class Executor implements AsyncDisposable {
     locate(fn, "submit", Executor.prototype.map);
   }
 
+  #call(fn: AnyFunction, args: unknown[], chunk: number, terms?: RunOptions): Future<unknown> {
+    const door = chunk === 0 ? Executor.prototype.submit : Executor.prototype.map;
+    return this._send(fn, args, chunk, terms, door);
+  }
+
   /**
    * Submits one call, or a chunk of calls: `chunk` is then how many arguments each has. What an executor has to define, or `submit`.
+   * `door`: what was called of it, where the stacks of refusals begin.
    *
    * @internal
    */
@@ -158,7 +166,8 @@ export abstract class Executor implements AsyncDisposable {
     fn: (...args: never[]) => unknown,
     args: unknown[],
     _chunk: number,
-    terms?: RunOptions,
+    terms: RunOptions | undefined,
+    _door: (...args: never[]) => unknown,
   ): Future<unknown> {
     const what = terms !== undefined ? "use with" : "submit";
     if (what !== "submit" || this.submit === Executor.prototype.submit) {

@@ -5,13 +5,13 @@
  */
 import { type Ended, type Limit, remaining } from "../threading/_core/mod.ts";
 import { Crew, type Job, type Order, type Policy } from "../multiprocessing/_crew.ts";
-import { heapFlags, mustMove, outOfMemory, TimeLimit } from "../multiprocessing/_crew_limit.ts";
+import { heapFlags, outOfMemory, TimeLimit } from "../multiprocessing/_crew_limit.ts";
 import { ProcessTrade } from "../multiprocessing/_crew_processes.ts";
 import { ofWhat } from "../multiprocessing/_crew_protocol.ts";
 import type { Permissions } from "../multiprocessing/mod.ts";
 import { BrokenProcessPool } from "./_broken_process_pool.ts";
 import { type ExecutorStats, Tally } from "./_stats.ts";
-import { mayStop, type RunOptions } from "./_terms.ts";
+import { mayStop, mustMove, type RunOptions, takeAway } from "./_terms.ts";
 import { RuntimeError } from "./errors.ts";
 import { checkShutdown, Executor, type ShutdownOptions } from "./executor.ts";
 import { bind, conclude, Future, type Origin } from "./future.ts";
@@ -125,36 +125,19 @@ export class ProcessPoolExecutor extends Executor {
     forgotten.register(this, this.#crew);
   }
 
-  /** See {@linkcode Executor.submit}. */
-  override submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
-    const door = ProcessPoolExecutor.prototype.submit;
-    return this.#submit(fn, args, 0, undefined, door) as Future<Awaited<R>>;
-  }
-
-  /** Submits one call, or a chunk of calls: `chunk` is then how many arguments each has. @internal */
+  /** Submits one call, or a chunk of calls. @internal */
   protected override _send(
     fn: (...args: never[]) => unknown,
     args: unknown[],
     chunk: number,
-    terms?: RunOptions,
-  ): Future<unknown> {
-    const door = chunk === 0 ? ProcessPoolExecutor.prototype.submit : Executor.prototype.map;
-    return this.#submit(fn, args, chunk, terms, door);
-  }
-
-  #submit(
-    fn: AnyFunction,
-    args: unknown[],
-    chunk: number,
     terms: RunOptions | undefined,
-    door: AnyFunction,
+    door: (...args: never[]) => unknown,
   ): Future<unknown> {
     if (this.#shut) throw new RuntimeError("Cannot submit: the executor was shut down");
-    mustMove(terms?.transfer);
+    mustMove(terms?.transfer, "to another process");
     const call = new Call(this.#crew, this.#tally, fn, chunk, terms);
     call.submit(args, door);
-    // They are copied; what was to be moved is taken away here.
-    if (terms?.transfer?.length) structuredClone(null, { transfer: terms.transfer });
+    takeAway(terms?.transfer);
     return call.future;
   }
 

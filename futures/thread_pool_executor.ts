@@ -153,25 +153,18 @@ export class ThreadPoolExecutor extends Executor {
     forgotten.register(this, this.#pool);
   }
 
-  /** See {@linkcode Executor.submit}. */
-  override submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
-    const door = ThreadPoolExecutor.prototype.submit;
-    if (this.#capped) return this._send(fn, args, 0) as Future<Awaited<R>>;
-    return this.#pool.submit(fn, args, 0, door) as Future<Awaited<R>>;
-  }
-
-  /** Submits one call, or a chunk of calls: `chunk` is then how many arguments each has. @internal */
+  /** Submits one call, or a chunk of calls. @internal */
   protected override _send(
     fn: (...args: never[]) => unknown,
     args: unknown[],
     chunk: number,
-    terms?: RunOptions,
+    terms: RunOptions | undefined,
+    door: (...args: never[]) => unknown,
   ): Future<unknown> {
     if ((this.#capped || mayStop(terms)) && this.#isOpen && !canStopThreads()) {
       this.#instead ??= this.#makeInstead();
-      return this.#instead["_send"](fn, args, chunk, terms);
+      return this.#instead["_send"](fn, args, chunk, terms, door);
     }
-    const door = chunk === 0 ? ThreadPoolExecutor.prototype.submit : Executor.prototype.map;
     return this.#pool.submit(fn, args, chunk, door, terms);
   }
 

@@ -1,9 +1,9 @@
 /**
- * What calls of processes may take: time, memory, and what they may have moved to them.
+ * What calls of processes may take: time and memory.
  *
  * @module
  */
-import { now, PicklingError, remaining, TimeoutError } from "../threading/_core/mod.ts";
+import { now, remaining, TimeoutError } from "../threading/_core/mod.ts";
 import type { Ending } from "./_crew_protocol.ts";
 import type { RunOptions } from "./_terms.ts";
 import { MemoryError } from "./errors.ts";
@@ -68,17 +68,6 @@ export class TimeLimit {
 
 /** Beyond that it is as good as for ever: 24 days. */
 const LONGEST_TIMER = 2 ** 31 - 1;
-
-/** @throws {PicklingError} when something is to be moved that cannot go to another process. */
-export function mustMove(transfer: Transferable[] | undefined): void {
-  const stranger = transfer?.find((each) => !(each instanceof ArrayBuffer));
-  if (stranger === undefined) return;
-  throw new PicklingError(
-    `Cannot transfer ${
-      Object.prototype.toString.call(stranger).slice(8, -1)
-    } to another process: only ArrayBuffers can be moved there`,
-  );
-}
 
 /** Flags for `deno run` that keep the heap of a process below so many MiB. */
 export function heapFlags(memoryLimit: number | undefined): string[] | undefined {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { deadlineOf } from "../threading/_core/mod.ts";
+import { deadlineOf, PicklingError } from "../threading/_core/mod.ts";
 
 /** Options of `executor.with` and `pool.with`. */
 export interface RunOptions {
@@ -46,4 +46,21 @@ export function termsOf(options: RunOptions, door = "executor.with"): RunOptions
 /** Whether calls must be stoppable. */
 export function mayStop(terms: RunOptions | undefined): boolean {
   return terms?.signal !== undefined || terms?.timeout !== undefined;
+}
+
+/** @throws {PicklingError} when something is to be moved that can be moved to another thread at most. `where`: `"to another process"`. */
+export function mustMove(transfer: Transferable[] | undefined, where: string): void {
+  const stranger = transfer?.find((each) => !(each instanceof ArrayBuffer));
+  if (stranger === undefined) return;
+  throw new PicklingError(
+    `Cannot transfer ${
+      Object.prototype.toString.call(stranger).slice(8, -1)
+    } ${where}: only ArrayBuffers can be moved there`,
+  );
+}
+
+/** Takes away what was to be moved and was copied. What is gone already went with another call on the same terms. */
+export function takeAway(buffers: Transferable[] | undefined): void {
+  const transfer = buffers?.filter((buffer) => !(buffer as ArrayBuffer).detached);
+  if (transfer !== undefined && transfer.length > 0) structuredClone(null, { transfer });
 }

@@ -28,7 +28,7 @@
  */
 import { type Ended, refuse } from "../threading/_core/mod.ts";
 import { Crew, type Job, type Policy } from "./_crew.ts";
-import { heapFlags, mustMove, outOfMemory, TimeLimit } from "./_crew_limit.ts";
+import { heapFlags, outOfMemory, TimeLimit } from "./_crew_limit.ts";
 import { ProcessTrade } from "./_crew_processes.ts";
 import {
   type AnyFunction,
@@ -44,7 +44,7 @@ import type { Permissions } from "./_permissions.ts";
 import { WorkerLostError } from "./_pool_errors.ts";
 import { type Progress, progressBar } from "./_progress.ts";
 import { type ExecutorStats, Tally } from "./_stats.ts";
-import { mayStop, type RunOptions, termsOf } from "./_terms.ts";
+import { mayStop, mustMove, type RunOptions, takeAway, termsOf } from "./_terms.ts";
 import { type ChunkEnded, ResultIterator } from "./_pool_iterator.ts";
 import {
   AsyncResult,
@@ -270,7 +270,7 @@ export class Pool implements AsyncDisposable {
     terms?: RunOptions,
     group?: number,
   ): () => void {
-    mustMove(terms?.transfer);
+    mustMove(terms?.transfer, "to another process");
     const crew = this.#crew;
     const tally = this.#tally;
     const submitted = performance.now();
@@ -294,9 +294,7 @@ export class Pool implements AsyncDisposable {
       values,
       door,
     );
-    // They are copied; what was to be moved is taken away here.
-    const transfer = terms?.transfer?.filter((buffer) => !(buffer as ArrayBuffer).detached);
-    if (transfer !== undefined && transfer.length > 0) structuredClone(null, { transfer });
+    takeAway(terms?.transfer);
     limit?.start();
     return () => {
       if (crew.cancel(job)) limit?.end();
