@@ -8,6 +8,7 @@ import { received } from "./_decode.ts";
 import { laterLimitOf } from "./_later_limit.ts";
 import type { ChunkResult } from "./_protocol.ts";
 import { type Progress, progressBar } from "./_progress.ts";
+import { wholeNumber } from "./_terms.ts";
 import { RuntimeError } from "./errors.ts";
 import { Future } from "./future.ts";
 
@@ -82,17 +83,6 @@ function areOptions(value: unknown): boolean {
     Object.keys(value).every((name) => names.includes(name));
 }
 
-function count(value: number | undefined, name: string): number | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value !== "number") {
-    throw new TypeError(`Cannot map: ${name} must be a number, got ${typeof value}`);
-  }
-  if (!Number.isInteger(value) || value < 1) {
-    throw new RangeError(`Cannot map: ${name} must be an integer of at least 1, got ${value}`);
-  }
-  return value;
-}
-
 function flat(calls: unknown[][]): unknown[] {
   const list: unknown[] = [];
   for (const args of calls) for (const arg of args) list.push(arg);
@@ -147,9 +137,9 @@ export class MapIterator implements AsyncIterableIterator<unknown> {
     }
     this.#fn = fn;
     this.#sender = sender;
-    const chunksize = count(options.chunksize, "chunksize") ?? 1;
+    const chunksize = wholeNumber(options.chunksize, "chunksize", "map") ?? 1;
     this.#chunksize = sender.takesChunks ? chunksize : 1;
-    const buffersize = count(options.buffersize, "buffersize");
+    const buffersize = wholeNumber(options.buffersize, "buffersize", "map");
     this.#signal = signal;
     this.#report = progress === true ? progressBar() : progress === false ? undefined : progress;
     if (sources.every((source) => Symbol.iterator in Object(source))) {

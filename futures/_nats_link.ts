@@ -21,6 +21,7 @@ import type {
   StreamConfig,
 } from "npm:@nats-io/jetstream@3.4.0";
 import type { ObjectStore } from "npm:@nats-io/obj@3.4.0";
+import { wholeNumber } from "./_terms.ts";
 import { RuntimeError } from "./errors.ts";
 
 /** Who connects. */
@@ -141,16 +142,7 @@ export function number(
   name: string,
   what: string,
 ): number {
-  if (value === undefined) return standard;
-  if (typeof value !== "number") {
-    throw new TypeError(`Cannot ${what}: ${name} must be a number, got ${typeof value}`);
-  }
-  if (!Number.isInteger(value) || value < least || value > 2 ** 40) {
-    throw new RangeError(
-      `Cannot ${what}: ${name} must be an integer of at least ${least}, got ${value}`,
-    );
-  }
-  return value;
+  return wholeNumber(value, name, what, { least, most: 2 ** 40 }) ?? standard;
 }
 
 /** What things are called on the server. */

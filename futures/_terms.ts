@@ -1,5 +1,5 @@
 /**
- * The options of `executor.with`: the same as those of pools.
+ * What executors are asked for: the same as pools.
  *
  * @module
  */
@@ -9,4 +9,5 @@ export {
   type RunOptions,
   takeAway,
   termsOf,
+  wholeNumber,
 } from "../multiprocessing/_terms.ts";

@@ -11,7 +11,7 @@ import { ofWhat } from "../multiprocessing/_crew_protocol.ts";
 import type { Permissions } from "../multiprocessing/mod.ts";
 import { BrokenProcessPool } from "./_broken_process_pool.ts";
 import { type ExecutorStats, Tally } from "./_stats.ts";
-import { mayStop, mustMove, type RunOptions, takeAway } from "./_terms.ts";
+import { mayStop, mustMove, type RunOptions, takeAway, wholeNumber } from "./_terms.ts";
 import { RuntimeError } from "./errors.ts";
 import { checkShutdown, Executor, type ShutdownOptions } from "./executor.ts";
 import { bind, conclude, Future, type Origin } from "./future.ts";
@@ -293,9 +293,10 @@ function read(options: number | ProcessPoolExecutorOptions): ProcessPoolExecutor
     throw wrong("options must be a number or an object");
   }
   const { maxWorkers, mpContext, initializer, initargs, maxTasksPerChild, memoryLimit } = given;
-  atLeast(1, maxWorkers, "maxWorkers");
-  atLeast(1, maxTasksPerChild ?? undefined, "maxTasksPerChild");
-  atLeast(8, memoryLimit, "memoryLimit, in MiB,");
+  const what = "make an executor";
+  wholeNumber(maxWorkers, "maxWorkers", what);
+  wholeNumber(maxTasksPerChild ?? undefined, "maxTasksPerChild", what);
+  wholeNumber(memoryLimit, "memoryLimit, in MiB,", what, { least: 8 });
   if (initializer !== undefined && typeof initializer !== "function") {
     throw wrong(`initializer must be a function, got ${typeof initializer}`);
   }
@@ -304,16 +305,4 @@ function read(options: number | ProcessPoolExecutorOptions): ProcessPoolExecutor
     throw wrong("mpContext must be what getContext() of multiprocessing gives");
   }
   return given;
-}
-
-function atLeast(least: number, value: unknown, name: string): void {
-  if (value === undefined) return;
-  if (typeof value !== "number") {
-    throw new TypeError(`Cannot make an executor: ${name} must be a number, got ${typeof value}`);
-  }
-  if (!Number.isInteger(value) || value < least) {
-    throw new RangeError(
-      `Cannot make an executor: ${name} must be an integer of at least ${least}, got ${value}`,
-    );
-  }
 }

@@ -8,7 +8,7 @@ import { Handle } from "./_handle.ts";
 import { Pool } from "./_pool.ts";
 import type { Door } from "./_protocol.ts";
 import type { ExecutorStats } from "./_stats.ts";
-import { mayStop } from "./_terms.ts";
+import { mayStop, wholeNumber } from "./_terms.ts";
 import { RuntimeError } from "./errors.ts";
 import { checkShutdown, Executor, type RunOptions, type ShutdownOptions } from "./executor.ts";
 import type { Future } from "./future.ts";
@@ -34,6 +34,9 @@ export interface ThreadPoolExecutorOptions {
    */
   memoryLimit?: number;
 }
+
+/** What Deno itself needs in a thread, in MiB. */
+const LEAST_MEMORY = 8;
 
 let executors = 0;
 /** How the executor that is being made is reached, when it comes from another thread. */
@@ -137,8 +140,11 @@ export class ThreadPoolExecutor extends Executor {
         `Cannot make an executor: threadNamePrefix must be a string, got ${typeof threadNamePrefix}`,
       );
     }
-    const maxWorkers = workersOf(given.maxWorkers);
-    const memoryLimit = memoryLimitOf(given.memoryLimit);
+    const what = "make an executor";
+    const maxWorkers = wholeNumber(given.maxWorkers, "maxWorkers", what) ??
+      Math.min(32, navigator.hardwareConcurrency + 4);
+    const range = { least: LEAST_MEMORY, most: 2 ** 20 };
+    const memoryLimit = wholeNumber(given.memoryLimit, "memoryLimit, in MiB,", what, range);
     this.#makeInstead = () =>
       new ProcessPoolExecutor({ maxWorkers, initializer, initargs, memoryLimit });
     this.#capped = memoryLimit !== undefined;
@@ -202,36 +208,3 @@ export class ThreadPoolExecutor extends Executor {
  * Stands for Python's {@link https://docs.python.org/3.14/library/concurrent.futures.html#interpreterpoolexecutor | concurrent.futures.InterpreterPoolExecutor}.
  */
 export class InterpreterPoolExecutor extends ThreadPoolExecutor {}
-
-function workersOf(maxWorkers: number | undefined): number {
-  if (maxWorkers === undefined) return Math.min(32, navigator.hardwareConcurrency + 4);
-  if (typeof maxWorkers !== "number") {
-    throw new TypeError(
-      `Cannot make an executor: maxWorkers must be a number, got ${typeof maxWorkers}`,
-    );
-  }
-  if (!Number.isInteger(maxWorkers) || maxWorkers < 1) {
-    throw new RangeError(
-      `Cannot make an executor: maxWorkers must be an integer of at least 1, got ${maxWorkers}`,
-    );
-  }
-  return maxWorkers;
-}
-
-/** What Deno itself needs in a thread. */
-const LEAST_MEMORY = 8;
-
-function memoryLimitOf(memoryLimit: number | undefined): number | undefined {
-  if (memoryLimit === undefined) return undefined;
-  if (typeof memoryLimit !== "number") {
-    throw new TypeError(
-      `Cannot make an executor: memoryLimit must be a number of MiB, got ${typeof memoryLimit}`,
-    );
-  }
-  if (!Number.isInteger(memoryLimit) || memoryLimit < LEAST_MEMORY || memoryLimit > 2 ** 20) {
-    throw new RangeError(
-      `Cannot make an executor: memoryLimit must be an integer of at least ${LEAST_MEMORY} MiB, got ${memoryLimit}`,
-    );
-  }
-  return memoryLimit;
-}

@@ -1,5 +1,5 @@
 /**
- * What `executor.with(…)` asks for.
+ * What pools and executors are asked for: what `with(…)` takes, and numbers among their options.
  *
  * @module
  */
@@ -46,6 +46,34 @@ export function termsOf(options: RunOptions, door = "executor.with"): RunOptions
 /** Whether calls must be stoppable. */
 export function mayStop(terms: RunOptions | undefined): boolean {
   return terms?.signal !== undefined || terms?.timeout !== undefined;
+}
+
+/**
+ * An option that is a whole number, or was left out.
+ *
+ * @throws {TypeError} when it is no number.
+ * @throws {RangeError} when it is not whole, or out of range.
+ */
+export function wholeNumber<T>(
+  value: T,
+  name: string,
+  what: string,
+  { least = 1, most = Infinity }: { least?: number; most?: number } = {},
+): T {
+  if (value === undefined) return value;
+  if (typeof value !== "number") {
+    const kind = value === null ? "null" : typeof value;
+    throw new TypeError(`Cannot ${what}: ${name} must be a number, got ${kind}`);
+  }
+  if (!Number.isInteger(value) || value < least) {
+    throw new RangeError(
+      `Cannot ${what}: ${name} must be an integer of at least ${least}, got ${value}`,
+    );
+  }
+  if (value > most) {
+    throw new RangeError(`Cannot ${what}: ${name} must be ${most} at most, got ${value}`);
+  }
+  return value;
 }
 
 /** @throws {PicklingError} when something is to be moved that can be moved to another thread at most. `where`: `"to another process"`. */

@@ -44,7 +44,7 @@ import type { Permissions } from "./_permissions.ts";
 import { WorkerLostError } from "./_pool_errors.ts";
 import { type Progress, progressBar } from "./_progress.ts";
 import { type ExecutorStats, Tally } from "./_stats.ts";
-import { mayStop, mustMove, type RunOptions, takeAway, termsOf } from "./_terms.ts";
+import { mayStop, mustMove, type RunOptions, takeAway, termsOf, wholeNumber } from "./_terms.ts";
 import { type ChunkEnded, ResultIterator } from "./_pool_iterator.ts";
 import {
   AsyncResult,
@@ -798,9 +798,9 @@ function read(options: number | PoolOptions): PoolOptions {
     throw wrong(`options must be a number or an object, got ${kindOf(options)}`);
   }
   const { processes, initializer, initargs, maxtasksperchild, context, memoryLimit } = given;
-  atLeast(1, processes, "processes");
-  if (maxtasksperchild !== null) atLeast(1, maxtasksperchild, "maxtasksperchild");
-  atLeast(8, memoryLimit, "memoryLimit, in MiB,");
+  wholeNumber(processes, "processes", "make a pool");
+  wholeNumber(maxtasksperchild ?? undefined, "maxtasksperchild", "make a pool");
+  wholeNumber(memoryLimit, "memoryLimit, in MiB,", "make a pool", { least: 8 });
   if (initializer !== undefined && typeof initializer !== "function") {
     throw wrong(`initializer must be a function, got ${kindOf(initializer)}`);
   }
@@ -813,18 +813,6 @@ function read(options: number | PoolOptions): PoolOptions {
   return given;
 }
 
-function atLeast(least: number, value: unknown, name: string): void {
-  if (value === undefined) return;
-  if (typeof value !== "number") {
-    throw new TypeError(`Cannot make a pool: ${name} must be a number, got ${kindOf(value)}`);
-  }
-  if (!Number.isInteger(value) || value < least) {
-    throw new RangeError(
-      `Cannot make a pool: ${name} must be an integer of at least ${least}, got ${value}`,
-    );
-  }
-}
-
 function chunksizeOf(options: ChunkOptions | undefined): number | undefined {
   if (options === undefined) return undefined;
   if (typeof options !== "object" || options === null) {
@@ -832,17 +820,7 @@ function chunksizeOf(options: ChunkOptions | undefined): number | undefined {
       `Cannot map: options must be an object such as { chunksize: 100 }, got ${kindOf(options)}`,
     );
   }
-  const { chunksize } = options;
-  if (chunksize === undefined) return undefined;
-  if (typeof chunksize !== "number") {
-    throw new TypeError(`Cannot map: chunksize must be a number, got ${kindOf(chunksize)}`);
-  }
-  if (!Number.isInteger(chunksize) || chunksize < 1) {
-    throw new RangeError(
-      `Cannot map: chunksize must be an integer of at least 1, got ${chunksize}`,
-    );
-  }
-  return chunksize;
+  return wholeNumber(options.chunksize, "chunksize", "map");
 }
 
 function checked<T>(callbacks: Callbacks<T> | undefined): Callbacks<T> | undefined {
