@@ -5,9 +5,9 @@
  * to. Then the system's own are tried, as Python's `tempfile` does.
  *
  * A folder is removed by who made it, when it is done with it and when its program ends. What a program leaves that was killed, the next
- * one removes ({@linkcode sweep}): a folder's name tells the process that made it, and in which space of process numbers that was. Of
- * those that this process cannot look up (it may not do all, or it is another container, or another system) those of children go when
- * they are old, for they are needed for a moment only, and others when nobody listens at their socket.
+ * one removes ({@linkcode sweep}): a folder's name tells the process that made it, when that began, and in which space of process numbers
+ * that was. Of those that this process cannot look up (it may not do all, or it is another container, or another system) those of
+ * children go when they are old, for they are needed for a moment only, and others when nobody listens at their socket.
  *
  * @module
  */
@@ -115,20 +115,44 @@ function findSpace(): string {
   }
 }
 
-/** In a folder's name: this process, and where its number holds. */
+let mark: string | undefined;
+
+/** In a folder's name: where this process's number holds, the number, and when it began. */
 function ownMark(): string {
-  return `${ownSpace()}.${Deno.pid.toString(36)}`;
+  return mark ??= `${ownSpace()}.${Deno.pid.toString(36)}.${ownStart()}`;
+}
+
+/** `""` where the system does not tell, or not us: then the number alone has to do. */
+function ownStart(): string {
+  if (Deno.build.os !== "linux") return "";
+  try {
+    return startIn(Deno.readTextFileSync("/proc/self/stat")) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * When a process began, from what Linux tells of it; `undefined` when it has ended. Nobody may have asked yet how it ended, and in a
+ * container perhaps nobody ever does: then it is still there, as a zombie.
+ */
+function startIn(stat: string): string | undefined {
+  // "42 (any ) name) S 1 …": the name may hold anything, so count from the last parenthesis.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields[0] === "Z" || fields[0] === "X" ? undefined : Number(fields[19]).toString(36);
 }
 
 /** Whether the process with that mark has ended; `undefined` when that cannot be told from here. */
 function hasEnded(mark: string): boolean | undefined {
-  const [space, pid] = mark.split(".");
+  const [space, number, start] = mark.split(".");
   if (space === "" || space !== ownSpace()) return undefined;
   try {
-    Deno.statSync(`/proc/${parseInt(pid, 36)}`);
-    return false;
+    const now = startIn(Deno.readTextFileSync(`/proc/${parseInt(number, 36)}/stat`));
+    return now === undefined || (start !== "" && start !== now);
   } catch (error) {
-    return error instanceof Deno.errors.NotFound ? true : undefined;
+    // It was not there, or went while it was read.
+    const { code } = error as { code?: string };
+    return code === "ENOENT" || code === "ESRCH" ? true : undefined;
   }
 }
 
@@ -142,8 +166,9 @@ export function sweep(folder: string): void {
   const around = folder.slice(0, folder.lastIndexOf("/"));
   try {
     for (const { name, isDirectory } of Deno.readDirSync(around)) {
-      const [, kind, mark] = /^batteries-(mp|manager|listener)-(?:([0-9a-z]*\.[0-9a-z]+)-)?/
-        .exec(name) ?? [];
+      const [, kind, mark] =
+        /^batteries-(mp|manager|listener)-(?:([0-9a-z]*\.[0-9a-z]+\.[0-9a-z]*)-)?/
+          .exec(name) ?? [];
       const path = `${around}/${name}`;
       if (!isDirectory || kind === undefined || made.has(path)) continue;
       const ended = mark === undefined ? undefined : hasEnded(mark);

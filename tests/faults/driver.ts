@@ -68,7 +68,7 @@ function leftOf(folder: string): string | undefined {
 }
 
 /** The processes that have this temporary folder. */
-function processesOf(folder: string): number[] {
+export function processesOf(folder: string): number[] {
   const found: number[] = [];
   for (const { name } of Deno.readDirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;

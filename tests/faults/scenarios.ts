@@ -19,8 +19,8 @@ import {
   RLock,
 } from "@batteries/concurrent/multiprocessing";
 import { type BaseProxy, SyncManager } from "@batteries/concurrent/multiprocessing/managers";
-import { SharedMemory } from "@batteries/concurrent/multiprocessing/shared-memory";
 import type { Dice } from "../fuzz/bytes.ts";
+import { processesOf } from "./driver.ts";
 
 /** One row of the table. */
 export interface Scenario {
@@ -340,20 +340,9 @@ const clients: Scenario = {
 
 const parents = (manages: boolean): Scenario => ({
   name: `parents${manages ? " that have a manager" : ""}`,
-  gap: manages ? "the folder of the manager's socket is left" : undefined,
   begin: () => ({
     async round(dice) {
-      const program = new Deno.Command(Deno.execPath(), {
-        args: [
-          "run",
-          "-A",
-          "--no-check",
-          import.meta.resolve("../fixtures/faults/parties.ts"),
-          String(manages),
-        ],
-        stdout: "null",
-        stderr: "null",
-      }).spawn();
+      const program = programOf(manages ? "manage" : "have");
       await moment(dice, dice.pick([60, 300, 900]));
       program.kill("SIGKILL");
       await program.status;
@@ -366,22 +355,56 @@ const parents = (manages: boolean): Scenario => ({
         must(Date.now() - start < AGES, "shared memory is left");
         await moment(dice, 20);
         if (Date.now() - start < 3000) continue;
-        // Killed before it had a watchman: then who makes memory next, sweeps.
-        const memory = new SharedMemory({ create: true, size: 1 });
-        memory.close();
-        memory.unlink();
+        // Killed before it had a watchman: then the next program that makes memory sweeps.
+        await soon("the next program ends", programOf("sweep").status);
       }
     },
     async end() {
-      // One that was killed while it started another has left that one's folder: who starts one ten minutes later, sweeps.
-      const temporary = Deno.env.get("TMPDIR")!;
-      for (const { name } of Deno.readDirSync(temporary)) {
-        if (name.startsWith("batteries-mp-")) Deno.utimeSync(`${temporary}/${name}`, 0, 0);
+      // One that was killed while it started another has left that one's folder: the next program that starts one, when all have ended,
+      // sweeps. What a program has started ends a moment after it.
+      const folder = Deno.env.get("TMPDIR")!;
+      for (const start = Date.now(); isAnyoneThere(folder);) {
+        must(Date.now() - start < AGES, "processes outlive their program");
+        await new Promise((resolve) => setTimeout(resolve, 10));
       }
-      await killed(started(parties.idle));
+      const { success } = await soon("the next program ends", programOf("sweep").status);
+      must(success, "the next program fails");
     },
   }),
 });
+
+/** A program that does one of the things of `parties.ts`. */
+function programOf(act: string): Deno.ChildProcess {
+  const main = import.meta.resolve("../fixtures/faults/parties.ts");
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", main, act],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+}
+
+/** Whether a process of a killed program lives, or one that has left a folder there. */
+function isAnyoneThere(folder: string): boolean {
+  const others = processesOf(folder).filter((pid) => told(pid, "cmdline").includes("/parties.ts"));
+  if (others.length > 0) return true;
+  return [...Deno.readDirSync(folder)].some(({ name }) => {
+    const [, number, began] = /^batteries-\w+-\w+\.(\w+)\.(\w+)-/.exec(name) ?? [];
+    if (number === undefined) return false;
+    const stat = told(parseInt(number, 36), "stat");
+    const [state, ...more] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return !["", "Z", "X"].includes(state) && more[18] === String(parseInt(began, 36));
+  });
+}
+
+/** What the system tells of a process; nothing when it has ended. */
+function told(pid: number, what: string): string {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/${what}`);
+  } catch {
+    return "";
+  }
+}
 
 /** The table. */
 export const SCENARIOS: readonly Scenario[] = [

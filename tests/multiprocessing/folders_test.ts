@@ -68,15 +68,54 @@ Deno.test("a folder for sockets: of a program that was killed, is removed by the
   });
 });
 
+/** In a folder's name: that process as it is now; with `start`, as one that had its number before. */
+async function markOf(pid: number, start?: number): Promise<string> {
+  const space = (await Deno.stat("/proc/self/ns/pid")).ino!;
+  const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
+  start ??= Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
+  return [space, pid, start].map((number) => number.toString(36)).join(".");
+}
+
 Deno.test("a folder for sockets: of a program that lives, or whose process nobody knows, stays", async () => {
   await withFolder(async (folder) => {
     // Of this very process, as another program finds it; of a process in another space of numbers.
     const space = (await Deno.stat("/proc/self/ns/pid")).ino!;
-    const mine = `batteries-mp-${space.toString(36)}.${Deno.pid.toString(36)}-1`;
-    const strange = `batteries-mp-${(space + 1).toString(36)}.${(4_000_000).toString(36)}-1`;
-    const ended = `batteries-mp-${space.toString(36)}.${(4_194_305).toString(36)}-1`;
-    for (const name of [mine, strange, ended]) await Deno.mkdir(`${folder}/${name}`);
+    const mine = `batteries-mp-${await markOf(Deno.pid)}-1`;
+    const unsure = `batteries-mp-${space.toString(36)}.${Deno.pid.toString(36)}.-1`;
+    const strange = `batteries-mp-${(space + 1).toString(36)}.${(4_000_000).toString(36)}.1-1`;
+    const ended = `batteries-mp-${space.toString(36)}.${(4_194_305).toString(36)}.1-1`;
+    for (const name of [mine, unsure, strange, ended]) await Deno.mkdir(`${folder}/${name}`);
     await run(folder);
-    assertEquals(inside(folder).sort(), [mine, strange].sort());
+    assertEquals(inside(folder).sort(), [mine, unsure, strange].sort());
+  });
+});
+
+Deno.test("a folder for sockets: of a program whose number another has now, is removed", async () => {
+  await withFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/batteries-mp-${await markOf(Deno.pid, 1)}-1`);
+    await run(folder);
+    assertEquals(inside(folder), []);
+  });
+});
+
+Deno.test("a folder for sockets: of a program that was killed, and that nobody has asked how it ended, is removed", async () => {
+  await withFolder(async (folder) => {
+    // It never asks for its child, as some first processes of containers.
+    const careless = new Deno.Command("/bin/sh", {
+      args: ["-c", "sleep 1000 & echo $!; exec sleep 1000"],
+      stdout: "piped",
+    }).spawn();
+    const reader = careless.stdout.getReader();
+    const pid = Number(new TextDecoder().decode((await reader.read()).value));
+    await Deno.mkdir(`${folder}/batteries-mp-${await markOf(pid)}-1`);
+    Deno.kill(pid, "SIGKILL");
+    while (!(await Deno.readTextFile(`/proc/${pid}/stat`)).includes(") Z ")) {
+      // A moment until it is one.
+    }
+    await run(folder);
+    assertEquals(inside(folder), []);
+    careless.kill("SIGKILL");
+    await careless.status;
+    await reader.cancel();
   });
 });
