@@ -235,7 +235,7 @@ let own: { readonly bell: Bell; readonly seat: Home } | undefined;
 function ownBell(): NonNullable<typeof own> {
   if (own === undefined) {
     const seat = newSeat(BELL_WORDS, "start the workers of a pool");
-    own = { seat, bell: { guard: new Guard(seat, 0), word: 0, counter: 1 } };
+    own = { seat, bell: bellOn(seat) };
   }
   return own;
 }
@@ -252,7 +252,7 @@ const spare: Home[] = [];
 export function makeLane(): Lane & { readonly handle: LaneHandle; giveBack(): void } {
   const seat = spare.pop() ?? newSeat(WORDS, "start a worker of a pool");
   const mine = ownBell();
-  const bell = bellOf(seat);
+  const bell = bellOn(seat, NEWS, SLEEPERS);
   return {
     giveBack() {
       seat.words.fill(0, 0, HEADER);
@@ -268,15 +268,11 @@ export function makeLane(): Lane & { readonly handle: LaneHandle; giveBack(): vo
 /** The worker's side. */
 export function reviveLane({ lane, bell }: LaneHandle): Lane {
   const seat = reviveSeat(lane, "work for a pool");
-  const crews: Bell = {
-    guard: new Guard(reviveSeat(bell, "work for a pool"), 0),
-    word: 0,
-    counter: 1,
-  };
+  const crews = bellOn(reviveSeat(bell, "work for a pool"));
   return {
     out: new Outflow(direction(seat, ANSWERS), crews),
     in: new Inflow(direction(seat, LETTERS), crews),
-    bell: bellOf(seat),
+    bell: bellOn(seat, NEWS, SLEEPERS),
   };
 }
 
@@ -313,19 +309,16 @@ function laneOn(
   back: number,
   bell: PlaceHandle,
 ): Pick<Lane, "in" | "out"> {
-  const other = {
-    guard: new Guard(reviveSeat(bell, "talk to a manager"), 0),
-    word: 0,
-    counter: 1,
-  };
+  const other = bellOn(reviveSeat(bell, "talk to a manager"));
   return {
     out: new Outflow(direction(seat, out), other),
     in: new Inflow(direction(seat, back), other),
   };
 }
 
-function bellOf(seat: Home): Bell {
-  return { guard: new Guard(seat, 0), word: NEWS, counter: SLEEPERS };
+/** By default that of a thread; the worker's is in its lane. */
+function bellOn(seat: Home, word = 0, counter = 1): Bell {
+  return { guard: new Guard(seat, 0), word, counter };
 }
 
 function direction(seat: Home, at: number): Direction {

@@ -7,24 +7,24 @@ import { bytes, LOADS, measure } from "./pool_loads.mjs";
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 const WORKERS = 2;
 
+/** The second of them came from the first. */
+function likePiscina(Pool) {
+  const pool = new Pool({
+    filename: path("pool_task.mjs"),
+    minThreads: WORKERS,
+    maxThreads: WORKERS,
+  });
+  return (given, transferList) => pool.run(given, { transferList });
+}
+
 const POOLS = {
   async piscina() {
     const { Piscina } = await import("piscina");
-    const pool = new Piscina({
-      filename: path("pool_task.mjs"),
-      minThreads: WORKERS,
-      maxThreads: WORKERS,
-    });
-    return (given, transferList) => pool.run(given, { transferList });
+    return likePiscina(Piscina);
   },
   async tinypool() {
     const { default: Tinypool } = await import("tinypool");
-    const pool = new Tinypool({
-      filename: path("pool_task.mjs"),
-      minThreads: WORKERS,
-      maxThreads: WORKERS,
-    });
-    return (given, transferList) => pool.run(given, { transferList });
+    return likePiscina(Tinypool);
   },
   async workerpool() {
     const { default: workerpool } = await import("workerpool");
