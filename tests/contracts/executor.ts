@@ -56,6 +56,7 @@ import {
   throwsText,
   whatIsPrepared,
 } from "../fixtures/futures/executor_tasks.ts";
+import { all } from "./world.ts";
 
 /** Where the calls' functions are, for executors whose workers have to know. */
 export const TASKS: string = new URL("../fixtures/futures/executor_tasks.ts", import.meta.url).href;
@@ -103,17 +104,6 @@ class Gates implements Disposable {
 
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
 const squares = (n: number) => range(n).map((i) => i * i);
-
-/** All that an iterator gives, and what it throws. */
-async function all(results: AsyncIterable<unknown>): Promise<unknown[]> {
-  const seen: unknown[] = [];
-  try {
-    for await (const result of results) seen.push(result);
-  } catch (error) {
-    seen.push(error);
-  }
-  return seen;
-}
 
 /** Registers the tests that every executor must pass. `make` gives a new one, whose workers it need not have. */
 export function executorContract(

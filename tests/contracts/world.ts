@@ -150,3 +150,14 @@ export async function settled(promise: Promise<unknown>): Promise<boolean> {
   await turn();
   return done;
 }
+
+/** All that an iterator gives, and what it throws. */
+export async function all(results: AsyncIterable<unknown>): Promise<unknown[]> {
+  const seen: unknown[] = [];
+  try {
+    for await (const result of results) seen.push(result);
+  } catch (error) {
+    seen.push(error);
+  }
+  return seen;
+}

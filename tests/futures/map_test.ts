@@ -22,6 +22,7 @@ import {
   Refusal,
   refusesFive,
 } from "../fixtures/futures/tasks.ts";
+import { all } from "../contracts/world.ts";
 
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
 
@@ -41,17 +42,6 @@ async function* soon<T>(items: Iterable<T>): AsyncGenerator<T> {
     await Promise.resolve();
     yield item;
   }
-}
-
-/** All that an iterator gives, and what it throws. */
-async function all(results: AsyncIterable<unknown>): Promise<unknown[]> {
-  const seen: unknown[] = [];
-  try {
-    for await (const result of results) seen.push(result);
-  } catch (error) {
-    seen.push(error);
-  }
-  return seen;
 }
 
 Deno.test("map: results come in order, of every way to give items and every chunksize", async () => {
