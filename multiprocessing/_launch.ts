@@ -4,6 +4,7 @@
  * @module
  */
 import { isNoFile, modulesOf, type Parcel, type Reference } from "../threading/_core/mod.ts";
+import { secret } from "../threading/_core/life.ts";
 import { IMPORTING, PROCESS } from "./_child.ts";
 import { spawnWarm } from "./_forkserver.ts";
 import { inherited, type Permissions } from "./_permissions.ts";
@@ -67,7 +68,7 @@ export function launchChild(plan: Plan): Child {
       name: plan.name,
       identity: plan.identity,
       daemon: plan.daemon,
-      authkey: plan.authkey,
+      authkey: keyFor(plan),
       settings: settings(),
       work,
     },
@@ -82,6 +83,14 @@ export function launchChild(plan: Plan): Child {
     number: () => started++,
     addressOf: (number) => `${address()}/${number}`,
   });
+}
+
+/** In place of this process's key, for those that may do less: with the key they could have managers run code. */
+let lesserKey: string | undefined;
+
+function keyFor({ authkey, permissions }: Plan): string {
+  if (permissions === "inherit" || authkey !== secret().toHex()) return authkey;
+  return lesserKey ??= crypto.getRandomValues(new Uint8Array(32)).toHex();
 }
 
 /** Whether children may do everything, as this process: then they can import what they are told later. */

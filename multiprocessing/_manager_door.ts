@@ -3,7 +3,8 @@
  *
  * 1. The client says, in one byte, which key it has: the authkey, or a pass, which the server makes of the authkey and its own name and
  *    which goes along with proxies. A pass opens this one server to whoever was given a proxy. It does not tell the authkey, and with it
- *    nothing can be created or shut down.
+ *    nothing can be created or shut down. A program that has started a process with fewer permissions gives its proxies a "wary" pass,
+ *    made of the other: what its bearer says, the server reads as `_manager_wary.ts` has it.
  * 2. Each side has the other prove that it knows the key (`_auth.ts`).
  * 3. From then on both speak over a `Wire` (`_manager_socket.ts`). Each side waits for the other in every step, so none of its bytes is read too early.
  *
@@ -15,7 +16,8 @@
  * @module
  */
 import { answerChallenge, type ByteChannel, deliverChallenge } from "./_auth.ts";
-import type { ManagerAddress } from "./_manager_hold.ts";
+import { isWary } from "../threading/_core/trust.ts";
+import type { ManagerAddress, Way } from "./_manager_hold.ts";
 import { AuthenticationError, EOFError, TimeoutError } from "./errors.ts";
 
 /** Milliseconds that a handshake may take. */
@@ -25,20 +27,40 @@ const MOST = 128;
 
 /** What a client proves itself with. */
 export interface Key {
-  readonly kind: "authkey" | "pass";
+  readonly kind: "authkey" | "pass" | "wary";
   readonly bytes: Uint8Array;
 }
 
 /** The first byte of a client. */
-const KINDS = ["authkey", "pass"] as const;
+const KINDS = ["authkey", "pass", "wary"] as const;
 
 /** A connection that has been let in. */
 export type Conn = Deno.TcpConn | Deno.UnixConn;
 
-/** The key that goes along with the proxies of one server. */
-export async function passOf(authkey: Uint8Array, server: string): Promise<Uint8Array> {
+/** What goes along with the proxies of one server. */
+export interface Passes {
+  /** Absent where only the other is known. */
+  readonly pass: Uint8Array | undefined;
+  readonly wary: Uint8Array;
+}
+
+/** The passes of a server, as far as who has the key can know them. */
+export async function passesOf({ kind, bytes }: Key, server: string): Promise<Passes> {
+  if (kind === "wary") return { pass: undefined, wary: bytes };
+  const pass = kind === "pass" ? bytes : await derived(bytes, `proxies of manager ${server}`);
+  return { pass, wary: await derived(pass, "in other hands") };
+}
+
+/** What a proxy takes along of them. */
+export function passFor(passes: Passes | undefined): Pick<Way, "pass" | "wary"> {
+  if (passes === undefined) return { pass: undefined };
+  const { pass, wary } = passes;
+  return pass === undefined || isWary() ? { pass: wary, wary: true } : { pass };
+}
+
+async function derived(from: Uint8Array, what: string): Promise<Uint8Array> {
   // HMAC fills a short key up with zeros, so a zero is the same key as none, which Web Crypto refuses.
-  const raw = authkey.length === 0 ? new Uint8Array(1) : new Uint8Array(authkey);
+  const raw = from.length === 0 ? new Uint8Array(1) : new Uint8Array(from);
   const key = await crypto.subtle.importKey(
     "raw",
     raw,
@@ -46,8 +68,7 @@ export async function passOf(authkey: Uint8Array, server: string): Promise<Uint8
     false,
     ["sign"],
   );
-  const text = new TextEncoder().encode(`proxies of manager ${server}`);
-  return new Uint8Array(await crypto.subtle.sign("HMAC", key, text));
+  return new Uint8Array(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(what)));
 }
 
 /** Where a server listens. */

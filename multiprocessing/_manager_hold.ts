@@ -44,6 +44,8 @@ export interface Way {
   readonly ticket: string | undefined;
   /** What opens the server's door to holders of its proxies; absent where it must not be seen. */
   readonly pass: Uint8Array | undefined;
+  /** Whether that is the wary pass; see `_manager_door.ts`. */
+  readonly wary?: boolean;
   /** For who may not connect; see `_manager_gate.ts`. */
   readonly gate?: Handle;
 }

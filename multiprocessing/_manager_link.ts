@@ -16,7 +16,7 @@
  */
 import { decodeError, nameIt, type Parcel, registerError } from "../threading/_core/mod.ts";
 import { gateTo } from "./_manager_gate.ts";
-import { type Key, knock, passOf } from "./_manager_door.ts";
+import { type Key, knock, type Passes, passesOf, passFor } from "./_manager_door.ts";
 import {
   type CallHow,
   type Destination,
@@ -78,7 +78,7 @@ export function holdOn({ token, session, way }: Travel, authkey: () => Uint8Arra
   if (way === undefined) return ManagerLink.nowhere(token.server).hold(token, undefined);
   const key: Key = way.pass === undefined
     ? { kind: "authkey", bytes: authkey() }
-    : { kind: "pass", bytes: way.pass };
+    : { kind: way.wary === true ? "wary" : "pass", bytes: way.pass };
   return ManagerLink.toward(token.server, way.address, key).hold(token, way.ticket);
 }
 
@@ -95,7 +95,7 @@ export class ManagerLink implements Destination {
   /** What was sent before there was a link. */
   #early: ((wire: Wire) => void)[] = [];
   #failure: ((act: string) => Error) | undefined;
-  #pass: Uint8Array | undefined;
+  #passes: Passes | undefined;
   #session = "";
   readonly #calls = new Map<number, Call>();
   #lastCall = 0;
@@ -162,8 +162,8 @@ export class ManagerLink implements Destination {
   }
 
   /** What proxies take along, so that their receivers get in. */
-  get pass(): Uint8Array | undefined {
-    return this.#pass;
+  get passes(): Passes | undefined {
+    return this.#passes;
   }
 
   async #open(key: Key): Promise<void> {
@@ -176,7 +176,7 @@ export class ManagerLink implements Destination {
       hello.reject(this.#failure!("connect to the manager"));
     });
     const { server, session } = await hello.promise;
-    const pass = key.kind === "pass" ? key.bytes : await passOf(key.bytes, server);
+    const passes = await passesOf(key, server);
     wire.unref();
     if (this.#failure !== undefined) return wire.close();
     if (this.#server !== "" && server !== this.#server) {
@@ -189,7 +189,7 @@ export class ManagerLink implements Destination {
     this.#server = server;
     this.#session = session;
     sessions.set(session, this);
-    this.#pass = pass;
+    this.#passes = passes;
     this.#wire = wire;
     if (this.#calls.size > 0) wire.ref();
     for (const send of this.#early.splice(0)) send(wire);
@@ -415,9 +415,9 @@ class FarHold implements Hold {
     if (to?.server === link.server) return { token: this.token };
     const ticket = crypto.randomUUID();
     link.announce(this.token.object, ticket);
-    const pass = to?.open === true ? undefined : link.pass;
+    const pass = passFor(to?.open === true ? undefined : link.passes);
     const gate = to === undefined ? gateTo(this) : undefined;
-    return { token: this.token, way: { address: link.address, ticket, pass, gate } };
+    return { token: this.token, way: { address: link.address, ticket, ...pass, gate } };
   }
 
   take(): void {

@@ -17,7 +17,16 @@ import { decode, encode, encodeError, nameIt, registerError } from "../threading
 import { Caller } from "./_manager_caller.ts";
 import { acceptLane, hasLanes, type LaneHandle } from "./_crew_lane.ts";
 import { bare } from "./_manager_containers.ts";
-import { addressOf, type Conn, Door, listenAt, passOf } from "./_manager_door.ts";
+import {
+  addressOf,
+  type Conn,
+  Door,
+  type Key,
+  listenAt,
+  type Passes,
+  passesOf,
+  passFor,
+} from "./_manager_door.ts";
 import {
   type Destination,
   destinationNow,
@@ -177,6 +186,8 @@ class Session implements Destination {
   readonly #wire: Wire;
   /** Whether the client may create objects and shut the server down. */
   readonly #full: boolean;
+  /** Whether the client may have fewer permissions than this process. */
+  readonly #wary: boolean;
   /** References that the client has. */
   readonly #references = new Map<number, { readonly entry: Entry; count: number }>();
   readonly #calls = new Map<number, Caller>();
@@ -185,9 +196,10 @@ class Session implements Destination {
   #lane: ReturnType<typeof acceptLane>["lane"] | undefined;
   #decoding = false;
 
-  constructor(server: ObjectServer, conn: Conn, full: boolean) {
+  constructor(server: ObjectServer, conn: Conn, kind: Key["kind"]) {
     this.#server = server;
-    this.#full = full;
+    this.#full = kind === "authkey";
+    this.#wary = kind === "wary";
     this.open = typeof server.address !== "string";
     this.#wire = new Wire(conn, (frame) => {
       if (this.#decoding) this.#inbox.push(frame.slice());
@@ -243,7 +255,7 @@ class Session implements Destination {
     const { object, name, signalAt, args } = readCall(frame);
     const caller = new Caller(this);
     this.#calls.set(call, caller);
-    const value = valueIn(args);
+    const value = valueIn(args, this.#wary);
     if (!(value instanceof Promise)) {
       return this.#perform(call, object, name, signalAt, value as unknown[], caller);
     }
@@ -426,7 +438,7 @@ export class ObjectServer implements Server, Home {
   readonly #address: ManagerAddress;
   readonly #desk: Desk | undefined;
   readonly #atEnd: (() => void) | undefined;
-  readonly #pass: Uint8Array;
+  readonly #passes: Passes;
   readonly #door: Door;
   readonly #sessions = new Set<Session>();
   /** Objects that somebody has references to. */
@@ -444,7 +456,7 @@ export class ObjectServer implements Server, Home {
     options: ServerOptions,
     listener: ReturnType<typeof listenAt>,
     id: string,
-    pass: Uint8Array,
+    passes: Passes,
   ) {
     const { registry, authkey, desk, atEnd } = options;
     this.id = id;
@@ -452,11 +464,11 @@ export class ObjectServer implements Server, Home {
     this.#address = addressOf(listener);
     this.#desk = desk;
     this.#atEnd = atEnd;
-    this.#pass = pass;
+    this.#passes = passes;
     this.#door = new Door(
       listener,
-      (kind) => kind === "pass" ? pass : authkey,
-      (conn, kind) => this.#admit(conn, kind === "authkey"),
+      (kind) => kind === "authkey" ? authkey : passes[kind]!,
+      (conn, kind) => this.#admit(conn, kind),
     );
     settle(id, this);
   }
@@ -466,7 +478,8 @@ export class ObjectServer implements Server, Home {
     const listener = listenAt(options.address);
     try {
       const id = crypto.randomUUID();
-      return new ObjectServer(options, listener, id, await passOf(options.authkey, id));
+      const passes = await passesOf({ kind: "authkey", bytes: options.authkey }, id);
+      return new ObjectServer(options, listener, id, passes);
     } catch (error) {
       listener.close();
       throw error;
@@ -478,9 +491,9 @@ export class ObjectServer implements Server, Home {
     return this.#address;
   }
 
-  #admit(conn: Conn, full: boolean): void {
+  #admit(conn: Conn, kind: Key["kind"]): void {
     if (this.#closed) return conn.close();
-    this.#sessions.add(new Session(this, conn, full));
+    this.#sessions.add(new Session(this, conn, kind));
   }
 
   /**
@@ -627,8 +640,8 @@ export class ObjectServer implements Server, Home {
     }
     const ticket = crypto.randomUUID();
     this.announce(entry, ticket, this);
-    const pass = to?.open === true ? undefined : this.#pass;
-    return { token, way: { address: this.#address, ticket, pass } };
+    const pass = passFor(to?.open === true ? undefined : this.#passes);
+    return { token, way: { address: this.#address, ticket, ...pass } };
   }
 
   /** A reference is on its way. */

@@ -20,6 +20,7 @@
 import { decode, encode, jsonOf } from "../threading/_core/mod.ts";
 import { readU32 } from "./_link.ts";
 import type { Wire } from "./_manager_socket.ts";
+import { decodeWarily } from "./_manager_wary.ts";
 
 /** What a client asks. */
 export const CALL = 1;
@@ -80,13 +81,13 @@ export function encodedBody(value: unknown, what: string, door: AnyFunction, roo
 
 /**
  * Reads a value: JSON at once, else a promise of it. It is read out of `bytes` before this returns, even if it takes longer to make.
+ * `wary`: see `_manager_wary.ts`.
  *
  * @throws {SyntaxError} when what should be JSON is none.
  */
-export function valueIn(bytes: Uint8Array): unknown {
-  return bytes[0] === JSON_TEXT
-    ? JSON.parse(textIn(bytes, 1, bytes.length))[0]
-    : decode(bytes.subarray(1));
+export function valueIn(bytes: Uint8Array, wary = false): unknown {
+  if (bytes[0] === JSON_TEXT) return JSON.parse(textIn(bytes, 1, bytes.length))[0];
+  return (wary ? decodeWarily : decode)(bytes.subarray(1));
 }
 
 /** Up to so many bytes it is faster to look at each than to call a decoder. */

@@ -17,7 +17,7 @@ import {
 } from "@batteries/concurrent/multiprocessing/managers";
 import { Empty } from "@batteries/concurrent/queue";
 import { Lock } from "@batteries/concurrent/threading";
-import { type Key, knock, passOf } from "../../multiprocessing/_manager_door.ts";
+import { type Key, knock, passesOf } from "../../multiprocessing/_manager_door.ts";
 import { Wire } from "../../multiprocessing/_manager_socket.ts";
 import {
   ERROR,
@@ -247,30 +247,32 @@ Deno.test("remote manager: who was only given a proxy, creates and ends nothing"
   const first = await Peer.at(address, { kind: "authkey", bytes: authkey });
   const { server } = readHello(await first.next());
   first.wire.close();
-  // What goes along with proxies.
-  const peer = await Peer.at(address, { kind: "pass", bytes: await passOf(authkey, server) });
-  assertEquals(readHello(await peer.next()).server, server);
-  for (const [name, args] of [["create", ["list", []]], ["shutdown", []], ["debugInfo", []]]) {
-    sendCall(peer.wire, 1, SERVER, name as string, NO_SIGNAL, JSON.stringify([args]));
-    const answer = await peer.next();
-    assertEquals(tagOf(answer), ERROR);
-    const error = await decodeError(await valueIn(restOf(answer)) as Parcel);
-    assertInstanceOf(error, RemoteError);
-    assertStringIncludes(error.message, "authkey");
-  }
-  // Nor does it reach what others hold.
-  const list = await manager.list([1]);
-  for (let object = 1; object < 10; object++) {
-    sendCall(peer.wire, object, object, "clear", NO_SIGNAL, "[[]]");
-    assertEquals(tagOf(await peer.next()), ERROR);
-  }
-  assertEquals(await list.getvalue(), [1]);
-  // Of another server it opens nothing.
   await using other = new SyncManager({ authkey });
   await other.start();
-  await assertRejects(
-    async () => await knock(other.address!, { kind: "pass", bytes: await passOf(authkey, server) }),
-    AuthenticationError,
-  );
-  peer.wire.close();
+  const list = await manager.list([1]);
+  // What goes along with proxies.
+  const { pass, wary } = await passesOf({ kind: "authkey", bytes: authkey }, server);
+  for (const key of [{ kind: "pass", bytes: pass! }, { kind: "wary", bytes: wary }] as Key[]) {
+    const peer = await Peer.at(address, key);
+    assertEquals(readHello(await peer.next()).server, server);
+    for (const [name, args] of [["create", ["list", []]], ["shutdown", []], ["debugInfo", []]]) {
+      sendCall(peer.wire, 1, SERVER, name as string, NO_SIGNAL, JSON.stringify([args]));
+      const answer = await peer.next();
+      assertEquals(tagOf(answer), ERROR);
+      const error = await decodeError(await valueIn(restOf(answer)) as Parcel);
+      assertInstanceOf(error, RemoteError);
+      assertStringIncludes(error.message, "authkey");
+    }
+    // Nor does it reach what others hold.
+    for (let object = 1; object < 10; object++) {
+      sendCall(peer.wire, object, object, "clear", NO_SIGNAL, "[[]]");
+      assertEquals(tagOf(await peer.next()), ERROR);
+    }
+    assertEquals(await list.getvalue(), [1]);
+    // Of another server it opens nothing, nor is one taken for the other.
+    await assertRejects(() => knock(other.address!, key), AuthenticationError);
+    const kind = key.kind === "pass" ? "wary" : "pass";
+    await assertRejects(() => knock(address, { ...key, kind }), AuthenticationError);
+    peer.wire.close();
+  }
 });

@@ -20,18 +20,31 @@ export function beWary(): void {
   wary = true;
 }
 
+/** Whether that is so: what is sent to others may reach a process with fewer permissions. */
+export function isWary(): boolean {
+  return wary;
+}
+
 /** A module that this thread has named or imported itself. */
 export function know(url: string): void {
   known.add(url);
 }
 
+/** Whether this thread knows the module. */
+export function isKnown(url: string): boolean {
+  // As it will be imported: "library/../elsewhere" is none of the library's.
+  const href = URL.parse(url)?.href;
+  if (href === undefined) return false;
+  return known.has(href) || href === Deno.mainModule || href.startsWith(LIBRARY);
+}
+
 /**
- * Lets pass what may be imported for a value.
+ * Lets pass what may be imported for a value. `always`: by who may not be trusted, wherever he was started.
  *
  * @throws {PicklingError} when it may not.
  */
-export function mustKnow(url: string): void {
-  if (!wary || known.has(url) || url === Deno.mainModule || url.startsWith(LIBRARY)) return;
+export function mustKnow(url: string, always = wary): void {
+  if (!always || isKnown(url)) return;
   throw new PicklingError(
     `Cannot receive what names ${
       url.length > 100 ? `${url.slice(0, 100)}…` : url
