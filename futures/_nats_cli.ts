@@ -68,11 +68,13 @@ export async function command(args: string[]): Promise<number> {
     complain((error as Error).message);
     return wrong ? 2 : 3;
   }
-  say(`${worker.id} takes calls of ${Object.keys(asked.options.tasks).join(", ")}`);
-  await untilToldToEnd((again) => {
+  const told = untilToldToEnd((again) => {
     void worker.stop({ timeout: again ? 0 : asked.drain });
     return worker.stop();
   });
+  // Whoever reads this may send a signal at once.
+  say(`${worker.id} takes calls of ${Object.keys(asked.options.tasks).join(", ")}`);
+  await told;
   return 0;
 }
 

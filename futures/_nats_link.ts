@@ -190,6 +190,8 @@ export type NatsLibrary = Awaited<ReturnType<typeof load>>;
 const nanos = (milliseconds: number) => milliseconds * 1e6;
 /** Milliseconds for which a stream remembers ids. More than messages are sent again for. */
 const REMEMBERED = 120_000;
+/** Milliseconds between two questions to a cluster that is being started. */
+const FORMING = 250;
 /** Room in a message beside its payload. */
 const MARGIN = 1024;
 
@@ -226,15 +228,36 @@ export class Link {
   /** Connects, and sees to it that the queue is there. */
   static async open(settings: Settings, client: string): Promise<Link> {
     const nats = await load();
-    const nc = await connectTo(nats, settings, client);
+    const until = performance.now() + settings.connectTimeout;
+    const nc = await connectTo(nats, settings, client, until);
     try {
       const jsm = await nats.jetstream.jetstreamManager(nc, { checkAPI: false });
       const link = new Link(nats, nc, jsm, settings);
-      await link.ensure();
+      await link.#ensureBy(until);
       return link;
-    } catch (error) {
+    } catch (cause) {
       await nc.close();
-      throw error;
+      if (cause instanceof RuntimeError) throw cause;
+      throw new RuntimeError(
+        `Cannot make the queue ${settings.name} on NATS (${
+          (cause as Error).message
+        }); the server needs JetStream: nats-server -js`,
+        { cause },
+      );
+    }
+  }
+
+  /** {@linkcode ensure}, while a cluster that has just been started finds together. */
+  async #ensureBy(until: number): Promise<void> {
+    for (;;) {
+      try {
+        return await this.ensure();
+      } catch (error) {
+        const { cause = error } = error as Error;
+        const has = this.nc.info?.jetstream === true;
+        if (!has || !isForming(cause) || performance.now() + FORMING >= until) throw error;
+        await new Promise((resolve) => setTimeout(resolve, FORMING));
+      }
     }
   }
 
@@ -369,13 +392,22 @@ export function isMissing(error: unknown): boolean {
   return [10037, 10059, 10014].includes(code ?? 0) || status === 404;
 }
 
+/** Whether a cluster has answered that it has no leader yet, or too few servers; or nobody has. */
+function isForming(error: unknown): boolean {
+  const { code, status, name } = error as { code?: number; status?: number; name?: string };
+  // JetStream is not enabled for the account, or anywhere.
+  if (code === 10039 || code === 10076) return false;
+  return status === 503 || code === 10005 || name === "TimeoutError" ||
+    name === "NoRespondersError" || name === "RequestError";
+}
+
 async function connectTo(
   { transport, core }: NatsLibrary,
   settings: Settings,
   client: string,
+  until: number,
 ): Promise<NatsConnection> {
   const { servers, auth, tls, connectTimeout } = settings;
-  const until = performance.now() + connectTimeout;
   for (let wait = 50;; wait = Math.min(wait * 2, 1000)) {
     try {
       return await transport.connect({

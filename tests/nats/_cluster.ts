@@ -28,8 +28,41 @@ export function test(name: string, fn: () => Promise<void>): void {
   Deno.test({
     name: skip === undefined ? `nats: ${name}` : `nats: ${name} (skipped: ${skip})`,
     ignore: skip !== undefined,
-    fn,
+    fn: () => inTime(fn),
   });
+}
+
+/** Milliseconds that a test may take, its clean-up included. */
+const LONGEST = 180_000;
+const processes = new Set<Deno.ChildProcess>();
+let missed: Error | undefined;
+
+/**
+ * Runs a test. When it fails, an executor may wait for a call that will never end, before anybody hears of the failure: then it is told
+ * here what did not come, and no process is left.
+ */
+async function inTime(fn: () => Promise<void>): Promise<void> {
+  missed = undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      for (const process of processes) process.kill("SIGKILL");
+      reject(missed ?? new Error("The test did not end"));
+    }, LONGEST);
+  });
+  try {
+    await Promise.race([fn(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Starts a process, which is known until it has ended. */
+function spawn(program: string, options: Deno.CommandOptions): Deno.ChildProcess {
+  const process = new Deno.Command(program, options).spawn();
+  processes.add(process);
+  void process.status.then(() => processes.delete(process));
+  return process;
 }
 
 /** Waits until something is so. */
@@ -40,8 +73,24 @@ export async function until(
 ): Promise<void> {
   const end = performance.now() + limit;
   while (!await isSo()) {
-    if (performance.now() > end) throw new Error(`It did not come: ${what}`);
+    if (performance.now() > end) throw missed ??= new Error(`It did not come: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/**
+ * A free port of those that no system gives to whoever asks for any: while a server is away, nobody gets its port by chance, and no
+ * connection to it ends at its own beginning.
+ */
+export function freePort(): number {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    try {
+      Deno.listen({ port, hostname: "127.0.0.1" }).close();
+      return port;
+    } catch {
+      // Somebody has it.
+    }
   }
 }
 
@@ -55,6 +104,7 @@ export interface ServerOptions {
     readonly own: number;
     readonly all: readonly number[];
   };
+  readonly jetstream?: boolean;
   /** Scheme of its URL. */
   readonly scheme?: string;
 }
@@ -63,8 +113,8 @@ export interface ServerOptions {
 export class Server implements AsyncDisposable {
   readonly #options: ServerOptions;
   readonly folder = Deno.makeTempDirSync({ prefix: "nats-test-" });
+  readonly #port = freePort();
   #process: Deno.ChildProcess | undefined;
-  #port = -1;
 
   private constructor(options: ServerOptions) {
     this.#options = options;
@@ -94,9 +144,9 @@ export class Server implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    const { config = "", cluster } = this.#options;
+    const { config = "", cluster, jetstream = true } = this.#options;
     const conf = `${this.folder}/nats.conf`;
-    const lines = [`jetstream { store_dir: "${this.storage}" }`, config];
+    const lines = [jetstream ? `jetstream { store_dir: "${this.storage}" }` : "", config];
     if (cluster !== undefined) {
       const routes = cluster.all.map((port) => `"nats://127.0.0.1:${port}"`).join(", ");
       lines.unshift(`server_name: n${cluster.own}`);
@@ -106,34 +156,18 @@ export class Server implements AsyncDisposable {
     }
     Deno.writeTextFileSync(conf, lines.join("\n"));
     const log = `${this.folder}/log`;
-    this.#process = new Deno.Command(server, {
-      args: [
-        "-c",
-        conf,
-        "-a",
-        "127.0.0.1",
-        "-p",
-        String(this.#port),
-        "--ports_file_dir",
-        this.folder,
-        "-l",
-        log,
-      ],
+    // It adds to what is there.
+    const from = readOr(log).length;
+    const process = this.#process = spawn(server, {
+      args: ["-c", conf, "-a", "127.0.0.1", "-p", String(this.#port), "-l", log],
       stdout: "null",
       stderr: "null",
-    }).spawn();
-    const ports = `${this.folder}/nats-server_${this.pid}.ports`;
-    await until(`the server's ports\n${readOr(log)}`, () => readOr(ports) !== "", 15_000);
-    await until("the ports in full", () => {
-      try {
-        const found = JSON.parse(readOr(ports)) as { nats: string[] };
-        this.#port = Number(new URL(found.nats[0].replace(/^\w+:/, "http:")).port);
-        return true;
-      } catch {
-        return false;
-      }
-    }, 5_000);
-    Deno.removeSync(ports);
+    });
+    let ended = false;
+    void process.status.then(() => ended = true);
+    const ready = () => readOr(log).includes("Server is ready", from);
+    await until("the server is ready", () => ended || ready(), 30_000);
+    if (ended) throw new Error(`The server has ended: ${readOr(log)}`);
   }
 
   /** What it has logged. */
@@ -205,7 +239,7 @@ export class WorkerProcess implements AsyncDisposable {
   private constructor(options: WorkerOptions) {
     const { servers, args = [], permissions = ["-A"], concurrency = 2 } = options;
     const tasks = Object.entries(options.tasks ?? { tasks: TASKS });
-    this.#process = new Deno.Command(Deno.execPath(), {
+    this.#process = spawn(Deno.execPath(), {
       args: [
         "run",
         "--quiet",
@@ -227,7 +261,7 @@ export class WorkerProcess implements AsyncDisposable {
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
-    }).spawn();
+    });
     this.pid = this.#process.pid;
     this.#stdout = this.#read();
     this.#stderr = new Response(this.#process.stderr).text();
@@ -310,12 +344,17 @@ export async function held(
 }
 
 /** Which server of a cluster leads the tasks' stream. */
-export async function leaders(servers: string): Promise<{ tasks: string }> {
+export async function leaderOf(servers: string): Promise<string> {
   const nc = await connect({ servers: servers.split(",") });
   try {
     const { streams } = await jetstreamManager(nc, { checkAPI: false });
-    const { cluster } = await streams.info("batteries_default_tasks");
-    return { tasks: cluster?.leader ?? "" };
+    let leader = "";
+    await until("the tasks' stream has a leader", async () => {
+      const info = await streams.info("batteries_default_tasks").catch(() => undefined);
+      leader = info?.cluster?.leader ?? "";
+      return leader !== "";
+    });
+    return leader;
   } finally {
     await nc.close();
   }

@@ -65,6 +65,15 @@ Deno.test("nats: an executor whose server is not there, fails its calls in time 
   await assertRejects(() => executor.connect(), RuntimeError, "shut down");
 });
 
+test("an executor whose server keeps nothing, fails its calls and says what to do", async () => {
+  await using server = await Server.start({ jetstream: false });
+  const executor = executorFor(server.url);
+  await assertRejects(() => executor.connect(), RuntimeError, "nats-server -js");
+  const error = await executor.submit(square, 1).exception();
+  assertInstanceOf(error, RuntimeError);
+  await executor.shutdown();
+});
+
 Deno.test("nats: an executor that is never used, connects to nothing and is no leak", async () => {
   const executor = executorFor("nats://127.0.0.1:1");
   assertEquals(leaks().filter(({ what }) => what.startsWith("Nats")), []);
@@ -153,7 +162,7 @@ test("calls that are cancelled or aborted before a worker is there, never run", 
   const reason = new Error("enough");
   controller.abort(reason);
   for (const future of aborted) assertEquals(await future.exception(), reason);
-  while ((await held(server.url)).tasks !== 1);
+  await until("one is left", async () => (await held(server.url)).tasks === 1);
   await using _worker = await WorkerProcess.start({ servers: server.url });
   assertEquals(await kept, 25);
   const { done, workers } = executor.stats();

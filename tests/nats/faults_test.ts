@@ -9,11 +9,23 @@ import {
   square,
   untilThere,
 } from "../fixtures/nats/tasks.ts";
-import { executorFor, held, leaders, Server, test, until, WorkerProcess } from "./_cluster.ts";
+import {
+  executorFor,
+  freePort,
+  held,
+  leaderOf,
+  Server,
+  test,
+  until,
+  WorkerProcess,
+} from "./_cluster.ts";
 
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
 
-/** Milliseconds. The shortest that there is. */
+/**
+ * Milliseconds: the shortest that there is. On a starved machine a worker may be silent for longer, which counts as a loss. So where it is
+ * counted how often something has run, the lease is longer, or what is asked is true all the same.
+ */
 const LEASE = 1_000;
 
 /** A file that tasks leave their marks in. */
@@ -22,9 +34,10 @@ class Marks implements Disposable {
   readonly file = `${this.folder}/marks`;
   readonly gate = `${this.folder}/gate`;
 
+  /** Those that are there in full: a file is there before its first line is. */
   get lines(): string[] {
     try {
-      return Deno.readTextFileSync(this.file).trim().split("\n");
+      return Deno.readTextFileSync(this.file).split("\n").slice(0, -1);
     } catch {
       return [];
     }
@@ -72,7 +85,7 @@ test("a worker that is killed, loses no call: others run what it had", async () 
   await using server = await Server.start();
   const workers = await Promise.all(
     range(3).map(() =>
-      WorkerProcess.start({ servers: server.url, args: ["--lease", String(LEASE)] })
+      WorkerProcess.start({ servers: server.url, args: ["--lease", String(2 * LEASE)] })
     ),
   );
   try {
@@ -85,8 +98,8 @@ test("a worker that is killed, loses no call: others run what it had", async () 
     assertEquals(values, squares(300));
     const times = numbers(marks.lines);
     assertEquals([...new Set(times)], range(300));
-    // What the dead one had, and what a starved machine has taken from others.
-    assert(times.length < 330, `${times.length} runs`);
+    // What the dead one had, and what a starved machine has taken from others: not all of it.
+    assert(times.length < 400, `${times.length} runs`);
   } finally {
     for (const worker of workers) await worker[Symbol.asyncDispose]();
   }
@@ -133,12 +146,7 @@ test("a server that comes back without its storage, fails what it had, and goes 
 
 test("a cluster of three whose leader is killed, loses no call", async () => {
   using marks = new Marks();
-  const all = range(3).map(() => {
-    const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
-    const { port } = listener.addr as Deno.NetAddr;
-    listener.close();
-    return port;
-  });
+  const all = range(3).map(freePort);
   const servers = await Promise.all(
     all.map((own) => Server.start({ cluster: { name: "test", own, all } })),
   );
@@ -164,8 +172,8 @@ test("a cluster of three whose leader is killed, loses no call", async () => {
       when: 80,
       replicas: 3,
       then: async () => {
-        const leader = (await leaders(urls)).tasks;
-        await servers[Number(all.indexOf(Number(leader.slice(1))))].kill();
+        const leader = await leaderOf(urls);
+        await servers[all.indexOf(Number(leader.slice(1)))].kill();
       },
     });
     assertEquals(values, squares(400));
@@ -180,15 +188,16 @@ test("a call that kills its worker, is given up after so many, and the queue goe
   await using server = await Server.start();
   await using executor = executorFor(server.url, { lease: LEASE, maxWorkerLosses: 1 });
   const poison = executor.submit(killsItsWorker, marks.file);
-  for (let i = 0; i < 2; i++) {
-    const worker = await WorkerProcess.start({ servers: server.url });
-    await worker.ended();
+  while (!poison.done()) {
+    await using worker = await WorkerProcess.start({ servers: server.url });
+    await Promise.race([worker.ended(), poison.exception({ timeout: 30_000 })]);
   }
-  await using _worker = await WorkerProcess.start({ servers: server.url });
-  const error = await poison.exception({ timeout: 30_000 });
+  const error = await poison.exception();
   assertInstanceOf(error, PoisonTaskError);
-  assertMatch(error!.message, /killsItsWorker was given to 2 workers/);
-  assertEquals(new Set(marks.lines).size, 2);
+  assertMatch(error!.message, /killsItsWorker was given to \d workers.*maxWorkerLosses is 1/);
+  const runs = marks.lines.length;
+  assert(runs === 1 || runs === 2, `${runs} runs`);
+  await using _worker = await WorkerProcess.start({ servers: server.url });
   assertEquals(await executor.submit(square, 3), 9);
 });
 
@@ -212,7 +221,7 @@ test("a call that ends its thread, is given up, and its neighbours do not notice
   using marks = new Marks();
   await using server = await Server.start();
   await using _worker = await WorkerProcess.start({ servers: server.url });
-  await using executor = executorFor(server.url, { lease: LEASE, maxWorkerLosses: 2 });
+  await using executor = executorFor(server.url, { maxWorkerLosses: 2 });
   const neighbour = executor.submit(untilThere, `${marks.file}-2`, marks.gate);
   await until("it runs", () => neighbour.running());
   const error = await executor.submit(endsItsThread, marks.file).exception({ timeout: 30_000 });
@@ -252,11 +261,11 @@ test("a worker that stands still for longer than the lease, loses its calls, and
 test("a call that computes for longer than the lease, runs once", async () => {
   using marks = new Marks();
   await using server = await Server.start();
-  const options = { servers: server.url, args: ["--lease", String(2 * LEASE)] };
+  const options = { servers: server.url, args: ["--lease", String(3 * LEASE)] };
   await using _a = await WorkerProcess.start(options);
   await using _b = await WorkerProcess.start(options);
   await using executor = executorFor(server.url);
-  assertEquals(await executor.submit(spinFor, marks.file, 5 * LEASE), "done");
+  assertEquals(await executor.submit(spinFor, marks.file, 7 * LEASE), "done");
   assertEquals(marks.lines, ["spin"]);
 });
 

@@ -35,7 +35,7 @@ test("a worker in processes, runs calls there, and a call that ends its process 
   await using server = await Server.start();
   await using worker = await WorkerProcess.start({
     servers: server.url,
-    args: ["--isolate", "process", "--lease", "1000"],
+    args: ["--isolate", "process"],
   });
   await using executor = executorFor(server.url, { maxWorkerLosses: 1 });
   const folder = Deno.makeTempDirSync({ prefix: "nats-worker-" });
@@ -241,7 +241,7 @@ test("accounts: a worker that may do nothing else, does its work; who may not, i
   const early = await WorkerProcess.fail({ servers: server.url, args });
   assertEquals(early.code, 3);
   assertMatch(early.stderr, /let a submitter make it first/);
-  await using executor = executorFor(server.url, { auth, lease: 1_000 });
+  await using executor = executorFor(server.url, { auth });
   const future = executor.submit(square, 5);
   await executor.connect();
   await using worker = await WorkerProcess.start({ servers: server.url, args });
