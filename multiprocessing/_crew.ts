@@ -50,6 +50,8 @@ const AHEAD = 1;
 const MOST_AHEAD = 128;
 /** So many new tasks are handed out before the turn is over. */
 const EARLY = 64;
+/** So many tasks that were taken back may lie in the queue, beside as many as there are others. */
+const MOST_DEAD = 256;
 /** The run of a function that has never ended, in milliseconds. */
 const UNKNOWN = 1e9;
 /** A function is as good as its last runs: how many quick ones in a row make it as trusted as it can be. */
@@ -221,6 +223,8 @@ export class Crew<B> {
   readonly #arriving = new Set<Arrival<B>>();
   #ids = 0;
   #scheduled = false;
+  /** See {@linkcode Crew.together}. */
+  #collecting = false;
   #failures = 0;
   /** Called when something has come to an end that {@linkcode join} waits for. */
   readonly #news = new Set<() => void>();
@@ -287,7 +291,7 @@ export class Crew<B> {
     this.#queue.push(job);
     this.#queued++;
     // Many calls in one turn: workers need not wait for its end.
-    if (this.#queued % EARLY === 0) this.#dispatch();
+    if (this.#queued % EARLY === 0 && !this.#collecting) this.#dispatch();
     else this.#schedule();
     if (isFirst) this.#expect(true);
     return job;
@@ -302,11 +306,23 @@ export class Crew<B> {
     this.#references.add(learn(fn, "submit", door).reference);
   }
 
+  /** Calls `submits`; no worker gets a task that it submits before it has returned. */
+  together(submits: () => void): void {
+    this.#collecting = true;
+    try {
+      submits();
+    } finally {
+      this.#collecting = false;
+    }
+  }
+
   /** Takes a task back that no worker has. Its owner is not told. */
   cancel(job: Job<B>): boolean {
     if (job.place !== "queued") return false;
     this.#queued--;
     this.#over(job);
+    // Behind a task that takes its time, they would keep what they were to be called with.
+    if (this.#queue.length - this.#head > 2 * this.#queued + MOST_DEAD) this.#compact();
     return true;
   }
 
@@ -320,8 +336,9 @@ export class Crew<B> {
       this.cancel(job);
       return job.order.ended({ error }, 0);
     }
-    const worker = job.worker!;
-    if (worker.sacked) return;
+    const { worker } = job;
+    // Its call has ended, and what came of it waits for modules: there is nothing left to be stopped.
+    if (worker === undefined || worker.sacked) return;
     worker.sacked = true;
     worker.life = "leaving";
     // What comes of it in the meantime does not count.
@@ -472,7 +489,7 @@ export class Crew<B> {
   }
 
   #compact(): void {
-    this.#queue = this.#queue.slice(this.#head);
+    this.#queue = this.#queue.slice(this.#head).filter(({ place }) => place === "queued");
     this.#head = 0;
   }
 

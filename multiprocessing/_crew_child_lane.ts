@@ -42,7 +42,8 @@ export async function workInLane(text: string): Promise<void> {
 /** Waits until what did not fit is in the lane. */
 async function drained({ out, bell }: Lane): Promise<void> {
   while (out.isFull) {
-    await listenTo(bell, () => out.hasRoom);
+    // Whoever hears the bell first may have put it in, and what is left may be no room at all.
+    await listenTo(bell, () => !out.isFull || out.hasRoom);
     out.push();
   }
 }

@@ -51,6 +51,8 @@ let looked = 0;
 export function join(party: Party): void {
   ended.add(forget);
   parties.add(party);
+  // While there was nobody, or nobody but who dozed, nothing was listened to.
+  wake();
 }
 
 /** Is heard no more. */

@@ -24,7 +24,7 @@ export interface Callbacks<T> {
 }
 
 /** Hears of the workers of a pool while the thread is blocked. */
-interface Pumped {
+export interface Pumped {
   pump(limit: Limit): void;
   count(): { readonly pending: number };
 }
@@ -129,13 +129,17 @@ export class AsyncResult<T> {
   }
 
   #block(limit: Limit): void {
-    while (this.#ended === undefined && remaining(limit.deadline) > 0) {
+    while (this.#ended === undefined) {
+      const isLate = remaining(limit.deadline) <= 0;
       if (this.#crew === undefined || this.#crew.count().pending === 0) {
+        if (isLate) return;
         throw new ProcessError(
           "Cannot wait for the result by blocking: the items are still being read, which takes the event loop; await it",
         );
       }
+      // Also for who does not wait, and asks again and again: what has come is heard.
       this.#crew.pump(limit);
+      if (isLate) return;
     }
   }
 
@@ -167,16 +171,21 @@ export class AsyncResult<T> {
     this.#ended = ended;
     const { callback, errorCallback } = this.#callbacks ?? {};
     this.#callbacks = undefined;
-    try {
+    callBack(() => {
       if ("value" in ended) callback?.(ended.value as never);
       else errorCallback?.(ended.error as Error);
-    } catch (error) {
-      const text = `Exception in a callback of a Pool:\n${
-        Deno.inspect(error, { colors: false })
-      }\n`;
-      Deno.stderr.writeSync(new TextEncoder().encode(text));
-    }
+    });
     this.#end.resolve();
+  }
+}
+
+/** Calls what the user gave. What it throws is nobody's to catch: it is told on standard error. */
+export function callBack(body: () => void): void {
+  try {
+    body();
+  } catch (error) {
+    const text = `Exception in a callback of a Pool:\n${Deno.inspect(error, { colors: false })}\n`;
+    Deno.stderr.writeSync(new TextEncoder().encode(text));
   }
 }
 

@@ -26,7 +26,13 @@
  *
  * @module
  */
-import { type Ended, refuse } from "../threading/_core/mod.ts";
+import {
+  classesAreHere,
+  decodeErrorSync,
+  type Ended,
+  type Limit,
+  refuse,
+} from "../threading/_core/mod.ts";
 import { Crew, type Job, type Policy } from "./_crew.ts";
 import { heapFlags, outOfMemory, TimeLimit } from "./_crew_limit.ts";
 import { ProcessTrade } from "./_crew_processes.ts";
@@ -48,9 +54,11 @@ import { mayStop, mustMove, type RunOptions, takeAway, termsOf, wholeNumber } fr
 import { type ChunkEnded, ResultIterator } from "./_pool_iterator.ts";
 import {
   AsyncResult,
+  callBack,
   type Callbacks,
   expectChunks,
   MapResult,
+  type Pumped,
   settle,
   settleChunk,
   tie,
@@ -169,6 +177,9 @@ export class Pool implements AsyncDisposable {
   /** Whether `close` was called. The crew is closed when all items have been read that were there before. */
   #closed = false;
   readonly #reading = new Set<object>();
+  /** Errors of chunks whose classes are being imported: what decodes them without. */
+  readonly #late = new Set<() => void>();
+  readonly #pumped: Pumped;
 
   static {
     refuse(
@@ -193,6 +204,7 @@ export class Pool implements AsyncDisposable {
     const crew = crewOfNext;
     crewOfNext = undefined;
     this.#crew = crew ?? processCrew(given, this.#size, new.target);
+    this.#pumped = pumpedBy(this.#crew, this.#late);
     forgotten.register(this, this.#crew);
   }
 
@@ -349,7 +361,7 @@ export class Pool implements AsyncDisposable {
       throw new TypeError(`Cannot call a function: args must be an array, got ${kindOf(args)}`);
     }
     const result = new AsyncResult<Awaited<R>>(checked(callbacks));
-    tie(result as AsyncResult<unknown>, this.#crew);
+    tie(result as AsyncResult<unknown>, this.#pumped);
     const done = (ended: Ended) => settle(result as AsyncResult<unknown>, ended);
     this.#submit(fn, CALL, args, done, door, terms);
     return result;
@@ -447,7 +459,7 @@ export class Pool implements AsyncDisposable {
     // There may be no items, or only later: a function that cannot travel is refused all the same.
     this.#crew.mustKnow(fn, door);
     const result = new MapResult<unknown>(callbacks);
-    tie(result as AsyncResult<unknown>, this.#crew);
+    tie(result as AsyncResult<unknown>, this.#pumped);
     const mapItems = (items: unknown[]) =>
       this.#mapItems(result, fn, items, form, chunksize, door, terms, report);
     if (Symbol.iterator in Object(iterable)) {
@@ -480,7 +492,7 @@ export class Pool implements AsyncDisposable {
     expectChunks(result, Math.ceil(lists.length / size));
     const cancels: (() => void)[] = [];
     const group = ++groups;
-    try {
+    const send = () => {
       for (let at = 0; at < lists.length; at += size) {
         const chunk = at / size;
         const items = lists.slice(at, at + size);
@@ -490,6 +502,10 @@ export class Pool implements AsyncDisposable {
         };
         cancels.push(this.#sendChunk(fn, items, form, ended, door, terms, group));
       }
+    };
+    try {
+      // Nothing is called if an item cannot travel.
+      this.#crew.together(send);
     } catch (error) {
       for (const cancel of cancels) cancel();
       throw error;
@@ -509,7 +525,13 @@ export class Pool implements AsyncDisposable {
       if ("error" in ended) return done({ values: [], error: ended });
       const { values, error } = ended.value as ChunkResult;
       if (error === undefined) return done({ values });
-      void errorSoon(error).then((error) => done({ values, error: { error } }));
+      if (classesAreHere(error)) return done({ values, error: { error: decodeErrorSync(error) } });
+      const settle = (error: unknown) => {
+        if (this.#late.delete(hurry)) done({ values, error: { error } });
+      };
+      const hurry = () => settle(decodeErrorSync(error));
+      this.#late.add(hurry);
+      void errorSoon(error).then(settle);
     };
     return this.#submit(fn, form, items, ended, door, terms, group);
   }
@@ -619,6 +641,8 @@ export class Pool implements AsyncDisposable {
       "terminate",
       () => new ProcessError("Cannot finish the call: its pool was terminated"),
     );
+    // Who joins no longer waits for items.
+    for (const joiner of this.#joiners.splice(0)) joiner();
     await this.#crew.join({ idle: true });
   }
 
@@ -712,6 +736,17 @@ export class ThreadPool extends Pool {
   }
 }
 
+/** What a thread hears while it is blocked: also errors that wait for modules, which cannot be loaded then. */
+function pumpedBy(crew: Crew<unknown>, late: ReadonlySet<() => void>): Pumped {
+  return {
+    count: () => ({ pending: crew.count().pending + late.size }),
+    pump(limit: Limit) {
+      if (late.size === 0) return crew.pump(limit);
+      for (const hurry of [...late]) hurry();
+    },
+  };
+}
+
 /** Whether a call has ended without an error, or all of a chunk have. */
 function isWell(ended: Ended, form: number): boolean {
   return "value" in ended &&
@@ -734,7 +769,7 @@ class Reporter {
   ended(calls: number, failed: boolean): void {
     this.#progress.done += calls;
     if (failed) this.#progress.failed++;
-    this.#tell({ ...this.#progress });
+    callBack(() => this.#tell({ ...this.#progress }));
   }
 }
 
