@@ -8,6 +8,7 @@
  * @module
  */
 import { importInProgress, type Limit, type Reference } from "../threading/_core/mod.ts";
+import { isAllGranted } from "../threading/_core/granted.ts";
 import { platform } from "../threading/_core/platform/mod.ts";
 import { hasLanes, makeLane } from "./_crew_lane.ts";
 import * as post from "./_crew_post.ts";
@@ -251,6 +252,7 @@ class LaneHand extends ProcessHand implements post.Party {
 
 /** Minus the number of a signal, or the exit code, of a child that nobody has asked after yet; `undefined` where that cannot be had. */
 function exitCodeOf(pid: number): number | undefined {
+  if (!isAllGranted()) return undefined;
   try {
     const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
     const status = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[EXIT_STATUS]);

@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { isAllGranted, isGranted, mustBeGranted } from "../threading/_core/granted.ts";
 import { isMain } from "../threading/_core/mod.ts";
 import { whoAmI } from "./_self.ts";
 
@@ -47,11 +48,13 @@ export function makeFolder(kind: Kind, what: string): string {
     try {
       return keep(makeIn(dir, prefix));
     } catch (error) {
-      if (dir === undefined && error instanceof Deno.errors.NotCapable) throw error;
       first ??= error;
     }
   }
-  const [tmpdir] = ["TMPDIR", "TEMP", "TMP"].map(variable).filter((folder) => folder !== undefined);
+  if (first instanceof Deno.errors.NotCapable) {
+    throw new Deno.errors.NotCapable(`Cannot ${what}: ${first.message}`, { cause: first });
+  }
+  const tmpdir = temporary();
   throw new Deno.errors.NotFound(
     `Cannot ${what}: it takes a folder for temporary files, and ${
       tmpdir === undefined ? "there is none" : `'${tmpdir}' will not do`
@@ -62,20 +65,28 @@ export function makeFolder(kind: Kind, what: string): string {
   );
 }
 
+/** The folder for temporary files, where that may be known. */
+function temporary(): string | undefined {
+  const { os } = Deno.build;
+  const names = os === "windows" ? ["TMP", "TEMP"] : ["TMPDIR"];
+  if (!names.every((variable) => isGranted({ name: "env", variable }))) return undefined;
+  const [said] = names.map((name) => Deno.env.get(name)).filter((folder) => folder);
+  return said ?? (os === "linux" ? "/tmp" : undefined);
+}
+
 function makeIn(dir: string | undefined, prefix: string): string {
+  // Who may not know where it is, has to be one who may write anywhere.
+  const path = dir ?? temporary();
+  mustBeGranted([
+    path === undefined ? { name: "write" } : { name: "write", path },
+    path === undefined ? { name: "read" } : { name: "read", path },
+  ]);
   const made = Deno.makeTempDirSync({ dir, prefix });
   // A relative TMPDIR must not mean another folder after a Deno.chdir().
   const folder = /^(\/|\w:|\\\\)/.test(made) ? made : Deno.realPathSync(made);
   if (new TextEncoder().encode(folder + SOCKET).length <= LONGEST) return folder;
   Deno.removeSync(folder);
   throw new RangeError(`the path is too long for a socket, whose limit is ${LONGEST} bytes`);
-}
-
-function variable(name: string): string | undefined {
-  if (Deno.permissions.querySync({ name: "env", variable: name }).state !== "granted") {
-    return undefined;
-  }
-  return Deno.env.get(name);
 }
 
 function keep(folder: string): string {
@@ -107,7 +118,7 @@ function ownSpace(): string {
 }
 
 function findSpace(): string {
-  if (Deno.build.os !== "linux") return "";
+  if (Deno.build.os !== "linux" || !isAllGranted()) return "";
   try {
     return (Deno.statSync("/proc/self/ns/pid").ino ?? "").toString(36);
   } catch {
@@ -124,7 +135,7 @@ function ownMark(): string {
 
 /** `""` where the system does not tell, or not us: then the number alone has to do. */
 function ownStart(): string {
-  if (Deno.build.os !== "linux") return "";
+  if (ownSpace() === "") return "";
   try {
     return startIn(Deno.readTextFileSync("/proc/self/stat")) ?? "";
   } catch {
@@ -164,6 +175,7 @@ export function sweep(folder: string): void {
   swept = true;
   if (!isMain() || whoAmI().address !== "") return;
   const around = folder.slice(0, folder.lastIndexOf("/"));
+  if (!isGranted({ name: "read", path: around })) return;
   try {
     for (const { name, isDirectory } of Deno.readDirSync(around)) {
       const [, kind, mark] =
@@ -182,7 +194,7 @@ export function sweep(folder: string): void {
 
 async function removeIfLeft(folder: string): Promise<void> {
   const path = `${folder}${SOCKET}`;
-  if (age(path) < OLD) return;
+  if (age(path) < OLD || !isGranted({ name: "net" })) return;
   try {
     (await Deno.connect({ transport: "unix", path })).close();
   } catch (error) {

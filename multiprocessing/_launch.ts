@@ -4,6 +4,7 @@
  * @module
  */
 import { isNoFile, modulesOf, type Parcel, type Reference } from "../threading/_core/mod.ts";
+import { isGranted } from "../threading/_core/granted.ts";
 import { secret } from "../threading/_core/life.ts";
 import { IMPORTING, PROCESS } from "./_child.ts";
 import { spawnWarm } from "./_forkserver.ts";
@@ -152,11 +153,13 @@ function mainModule(): string | undefined {
 function canLoad(url: string): boolean {
   if (isNoFile(url)) return false;
   if (!url.startsWith("file:")) return true;
+  const path = new URL(url);
+  // What may not be looked at is there, as far as we know.
+  if (!isGranted({ name: "read", path })) return true;
   try {
-    Deno.statSync(new URL(url));
+    Deno.statSync(path);
     return true;
   } catch (error) {
-    // What may not be looked at is there, as far as we know.
     return !(error instanceof Deno.errors.NotFound);
   }
 }

@@ -10,15 +10,13 @@
  *
  * @module
  */
+import { isAllGranted, isWhollyGranted, type Kind, KINDS } from "../threading/_core/granted.ts";
 import { beWary } from "../threading/_core/trust.ts";
 import { startsRestricted } from "./_restricted.ts";
 import { whoAmI } from "./_self.ts";
 
 /** What a child may do: as its parent, nothing, or a part. */
 export type Permissions = "inherit" | "none" | Deno.PermissionOptionsObject;
-
-const KINDS = ["read", "write", "net", "env", "sys", "run", "ffi", "import"] as const;
-type Kind = typeof KINDS[number];
 
 /** For the command line of a child. */
 export interface Grant {
@@ -96,21 +94,15 @@ function flagsFor(wanted: Permissions, who: string): string[] {
   return KINDS.every((kind) => flags.includes(`--allow-${kind}`)) ? ["-A"] : flags;
 }
 
-/** This process has the whole of it, without exceptions. */
-function hasAll(name: Kind): boolean {
-  const status = Deno.permissions.querySync({ name } as Deno.PermissionDescriptor);
-  return status.state === "granted" && !status.partial;
-}
-
 /** The flags of a child that may do what this process may. */
 export function inherited(): string[] {
   const { job } = whoAmI();
   if (job !== undefined) {
     // It may have given back a part meanwhile.
-    return job.permissions.filter((flag) => flag !== "-A" || KINDS.every(hasAll));
+    return job.permissions.filter((flag) => flag !== "-A" || isAllGranted());
   }
-  if (KINDS.every(hasAll)) return ["-A"];
-  return KINDS.filter(hasAll).map((kind) => `--allow-${kind}`);
+  if (isAllGranted()) return ["-A"];
+  return KINDS.filter(isWhollyGranted).map((kind) => `--allow-${kind}`);
 }
 
 function flagsOf(
@@ -125,7 +117,7 @@ function flagsOf(
     return flags.filter((flag) => new RegExp(`^--(allow|deny)-${kind}(=|$)`).test(flag));
   }
   if (value === true) {
-    if (hasAll(kind)) return [`--allow-${kind}`];
+    if (isWhollyGranted(kind)) return [`--allow-${kind}`];
     throw refused(who, kind, undefined);
   }
   if (value.length === 0) return [];

@@ -17,6 +17,7 @@
  *
  * @module
  */
+import { isAllGranted, isGranted, mustBeGranted } from "../threading/_core/granted.ts";
 import { makeFolder, removeFolder, sweep } from "./_folder.ts";
 import { type Link, SocketLink } from "./_link.ts";
 import { attach } from "./_tree.ts";
@@ -163,7 +164,10 @@ function watchForEnd(): void {
  */
 export function spawn(order: Order): Child {
   watchForEnd();
-  const folder = naming(order.name, () => makeFolder("mp", `start ${order.name}`));
+  const folder = naming(order.name, () => {
+    mustBeGranted([{ name: "run", command: order.executable }]);
+    return makeFolder("mp", `start ${order.name}`);
+  });
   let door: Door | undefined;
   try {
     const grant = grantFor(order.permissions, folder, order.name);
@@ -177,6 +181,7 @@ export function spawn(order: Order): Child {
     const process = naming(order.name, () => {
       Deno.writeTextFileSync(`${folder}/job`, JSON.stringify(job));
       if (order.start !== undefined) Deno.writeFileSync(`${folder}/start`, order.start);
+      mustBeGranted([{ name: "net", host: `unix:${folder}/link` }]);
       door = new Door(folder, token);
       return run(order, folder, grant);
     });
@@ -329,8 +334,10 @@ function naming<R>(name: string, body: () => R): R {
     return body();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    // That of a folder says itself what cannot be done.
+    const { message } = (error.cause ?? error) as Error;
     throw new Deno.errors.NotCapable(
-      `Cannot start ${name}: it takes --allow-run, --allow-read, --allow-write and --allow-net to start a process and talk to it: ${error.message}`,
+      `Cannot start ${name}: it takes --allow-run, --allow-read, --allow-write and --allow-net to start a process and talk to it: ${message}`,
       { cause: error },
     );
   }
@@ -345,9 +352,7 @@ function hasSetpriv(): boolean {
 
 function findSetpriv(): boolean {
   if (Deno.build.os !== "linux") return false;
-  if (Deno.permissions.querySync({ name: "run", command: "setpriv" }).state !== "granted") {
-    return false;
-  }
+  if (!isGranted({ name: "run", command: "setpriv" })) return false;
   try {
     // Tried on itself: there are others of that name that do less.
     const args = ["--pdeathsig", "KILL", "setpriv", "--version"];
@@ -376,6 +381,7 @@ function runtimeFlags(): readonly string[] {
 
 /** Only a process that may do all may read its own command line. */
 function findRuntimeFlags(): string[] {
+  if (!isAllGranted()) return [];
   let line: string[];
   try {
     line = Deno.readTextFileSync("/proc/self/cmdline").split("\0").slice(1, -1);

@@ -11,22 +11,17 @@
  * @module
  */
 
+import { isAllGranted } from "../threading/_core/granted.ts";
 import { demand, SHELL } from "./_wrapper.ts";
 
 /** `null`: it runs. */
 export type Peeked = number | null | "gone";
 
-/** What Deno asks for before it opens a file of another process. Asking it to open one could prompt. */
-const EVERYTHING = ["run", "read", "write", "net", "env", "sys", "ffi", "import"] as const;
 let direct: boolean | undefined;
 
 /** Whether this process may read `/proc` itself, which makes a look cheap. */
 export function peeksCheaply(): boolean {
-  if (direct === undefined) {
-    direct = Deno.build.os === "linux" &&
-      EVERYTHING.every((name) => Deno.permissions.querySync({ name }).state === "granted");
-  }
-  return direct;
+  return direct ??= Deno.build.os === "linux" && isAllGranted();
 }
 
 /**

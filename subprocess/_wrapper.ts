@@ -10,6 +10,8 @@
  * @module
  */
 
+import { isGranted } from "../threading/_core/granted.ts";
+
 /** The shell of `shell: true` and of the wrapper. */
 export const SHELL = "/bin/sh";
 const BASH = "/bin/bash";
@@ -58,9 +60,9 @@ export function wrap(argv: readonly string[], w: Wrapping): string[] {
   return [...w.credentials, ...shell, "-c", steps.join("; "), w.argv0 ?? "sh", ...argv];
 }
 
-/** Whether the user has granted to run `command`. Never prompts. */
+/** Whether the user has granted to run `command`. */
 export function mayRun(command: string): boolean {
-  return Deno.permissions.querySync({ name: "run", command }).state === "granted";
+  return isGranted({ name: "run", command });
 }
 
 /** Refuses, naming the flag, what needs a helper program that may not be run. */

@@ -74,6 +74,10 @@ const BACK_DOORS: Record<string, { by: string[]; because: string }> = {
     by: ["subprocess"],
     because: "what is open is told without the engine",
   },
+  "threading/_core/granted.ts": {
+    by: ["threading", "subprocess", "multiprocessing"],
+    because: "what may be done is looked up without the engine",
+  },
   "threading/_core/errors.ts": { by: ["subprocess"], because: "error names without the engine" },
 };
 

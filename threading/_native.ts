@@ -7,15 +7,11 @@
  *
  * @module
  */
+import { isAllGranted } from "./_core/granted.ts";
 import { isMain, MAIN_IDENT } from "./_core/mod.ts";
 
-const KINDS = ["read", "write", "net", "env", "sys", "run", "ffi"] as const;
-
 /** Whether threads can learn their real identifiers. */
-export const canReadNative: () => boolean = once(() =>
-  Deno.build.os === "linux" &&
-  KINDS.every((name) => Deno.permissions.querySync({ name }).state === "granted")
-);
+export const canReadNative: () => boolean = once(() => Deno.build.os === "linux" && isAllGranted());
 
 function once<T>(make: () => T): () => T {
   let made: { value: T } | undefined;
