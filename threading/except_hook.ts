@@ -13,7 +13,7 @@ import type { Thread } from "./thread.ts";
  */
 export class ExceptHookArgs {
   /** The class of the error; `undefined` for a thrown value that has none. */
-  readonly excType: unknown;
+  readonly excType: (abstract new (...args: never[]) => unknown) | undefined;
   /** What was thrown. */
   readonly excValue: unknown;
   /** The stack of the error, where it has one. */
@@ -28,7 +28,7 @@ export class ExceptHookArgs {
     excTraceback: string | undefined,
     thread: Thread | null,
   ) {
-    this.excType = excType;
+    this.excType = typeof excType === "function" ? excType as never : undefined;
     this.excValue = excValue;
     this.excTraceback = excTraceback;
     this.thread = thread;
