@@ -4,6 +4,7 @@
  * @module
  */
 import { deposit, locate } from "../threading/_core/mod.ts";
+import { mustBeCalled } from "./_terms.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
 
@@ -12,11 +13,13 @@ const deposits = new WeakMap<AnyFunction, number>();
 /**
  * The number under which workers find the function.
  *
+ * @throws {TypeError} when it is no function, or a class.
  * @throws {PicklingError} when it cannot travel.
  */
 export function depositOf(fn: AnyFunction, door: AnyFunction): number {
   let key = deposits.get(fn);
   if (key === undefined) {
+    mustBeCalled(fn, "submit");
     key = deposit(locate(fn as () => void, "submit", door as () => void));
     deposits.set(fn, key);
   }

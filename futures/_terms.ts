@@ -5,6 +5,7 @@
  */
 export {
   mayStop,
+  mustBeCalled,
   mustMove,
   type RunOptions,
   takeAway,

@@ -7,7 +7,7 @@ import { locate, refuse } from "../threading/_core/mod.ts";
 import { mapArguments, MapIterator, type MapOptions, type Sender } from "./_map.ts";
 import { found } from "./_found.ts";
 import type { ExecutorStats } from "./_stats.ts";
-import { type RunOptions, termsOf } from "./_terms.ts";
+import { mustBeCalled, type RunOptions, termsOf } from "./_terms.ts";
 import type { Future } from "./future.ts";
 
 export type { MapOptions } from "./_map.ts";
@@ -43,6 +43,7 @@ export abstract class Executor implements AsyncDisposable {
    * @param args What to call it with. Copied, but for shareable objects.
    * @returns The future of its result.
    * @throws {RuntimeError} After `shutdown`.
+   * @throws {TypeError} When `fn` is no function, or a class.
    * @throws {PicklingError} When the function or an argument cannot travel.
    */
   submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
@@ -148,6 +149,7 @@ export abstract class Executor implements AsyncDisposable {
 
   /** Refuses a function that `_send` would refuse, without a call. @internal */
   protected _mustTake(fn: (...args: never[]) => unknown): void {
+    mustBeCalled(fn, "submit");
     locate(fn, "submit", Executor.prototype.map);
   }
 

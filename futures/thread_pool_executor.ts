@@ -8,7 +8,7 @@ import { Handle } from "./_handle.ts";
 import { Pool } from "./_pool.ts";
 import type { Door } from "./_protocol.ts";
 import type { ExecutorStats } from "./_stats.ts";
-import { mayStop, wholeNumber } from "./_terms.ts";
+import { mayStop, mustBeCalled, wholeNumber } from "./_terms.ts";
 import { RuntimeError } from "./errors.ts";
 import { checkShutdown, Executor, type RunOptions, type ShutdownOptions } from "./executor.ts";
 import type { Future } from "./future.ts";
@@ -131,7 +131,10 @@ export class ThreadPoolExecutor extends Executor {
     }
     const name = new.target.name;
     const { initializer, initargs, threadNamePrefix } = given;
-    if (initializer !== undefined) locate(initializer, "use as an initializer", new.target);
+    if (initializer !== undefined) {
+      mustBeCalled(initializer, "use as an initializer");
+      locate(initializer, "use as an initializer", new.target);
+    }
     if (initargs !== undefined && !Array.isArray(initargs)) {
       throw new TypeError("Cannot make an executor: initargs must be an array");
     }

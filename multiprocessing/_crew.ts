@@ -42,6 +42,7 @@ import {
   type Trade,
 } from "./_crew_protocol.ts";
 import { Arrival, receive } from "./_crew_receive.ts";
+import { mustBeCalled } from "./_terms.ts";
 import { ProcessError } from "./errors.ts";
 
 /** Milliseconds of work that a worker may have before it. */
@@ -82,6 +83,7 @@ const known = new WeakMap<AnyFunction, Known>();
 function learn(fn: AnyFunction, what: string, door: AnyFunction): Known {
   let entry = known.get(fn);
   if (entry === undefined) {
+    mustBeCalled(fn, what);
     entry = { key: ++keys, reference: locate(fn, what, door), runs: UNKNOWN, trust: 0 };
     known.set(fn, entry);
   }

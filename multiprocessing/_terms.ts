@@ -76,6 +76,19 @@ export function wholeNumber<T>(
   return value;
 }
 
+/**
+ * Refuses a class as what is to be called: only `new` calls it. `what`: the act, `"submit"`.
+ *
+ * @throws {TypeError} when it is one.
+ */
+export function mustBeCalled(fn: (...args: never[]) => unknown, what: string): void {
+  if (typeof fn !== "function" || !/^class\b/.test(Function.prototype.toString.call(fn))) return;
+  const name = fn.name || "a class";
+  throw new TypeError(
+    `Cannot ${what} ${name}: it is a class, which only new can call; export a function that makes one and does what is to be done`,
+  );
+}
+
 /** @throws {PicklingError} when something is to be moved that can be moved to another thread at most. `where`: `"to another process"`. */
 export function mustMove(transfer: Transferable[] | undefined, where: string): void {
   const stranger = transfer?.find((each) => !(each instanceof ArrayBuffer));
