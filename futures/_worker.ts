@@ -127,7 +127,7 @@ class Runner {
   constructor(post: Post) {
     this.#post = post;
     this.#mine = runningIn(post.number);
-    // A capped worker has to tell in time that what a call has left behind runs out of memory: it leaves the event loop alone.
+    // To nap gains nothing where each call waits for a turn of the event loop anyway (see `fromTheLoop`), with a timer of a millisecond.
     this.#ring = new WorkerSide(post.ring, post.number + 1, !post.capped);
     this.#asleep = new Int32Array(post.address.words);
   }
