@@ -64,6 +64,7 @@ interface Parts {
  *
  * - Its length, and the room of each item, are those of the sequence it was made of: a text has room for itself rounded up to the next
  *   multiple of 8 bytes. An item may be replaced by one of another type that fits.
+ * - A list made of another has the same room for each item.
  * - `get` and `set` count from the end when the index is negative, as in Python.
  * - One item is written after the other, and none of it under a lock: use one where two processes write the same item.
  * - It travels to processes and threads; `list.shm` is its memory, to be closed and unlinked.
@@ -114,7 +115,9 @@ export class ShareableList implements Iterable<Shareable>, Disposable {
       return;
     }
     const items = Array.from(sequence ?? [], (value, i) => itemOf(value, `make item ${i} of`));
-    this.#offsets = offsetsOf(items);
+    // A copy of a list has its rooms, which may be more, or less, than a new list would have for what is in them now.
+    const like = sequence instanceof ShareableList ? sequence.#offsets : undefined;
+    this.#offsets = offsetsOf(items, like);
     const size = codesAt(this.#offsets) + items.length;
     this.shm = new SharedMemory({ name, create: true, size });
     this.#view = new DataView(this.shm.buf.buffer);
@@ -287,13 +290,14 @@ function codesAt(offsets: readonly number[]): number {
   return formatsAt(offsets) + (offsets.length - 1) * WORD;
 }
 
-/** Where items begin that have room for what they are, as Python reckons it. */
-function offsetsOf(items: readonly Item[]): number[] {
+/** Where items begin that have the room that they have at `like`, if that is enough, or what they need, as Python reckons it. */
+function offsetsOf(items: readonly Item[], like?: readonly number[]): number[] {
   const offsets = [0];
-  for (const { format, bytes } of items) {
-    const room = format.endsWith("s") ? (Math.floor(bytes.length / WORD) + 1) * WORD : WORD;
-    offsets.push(offsets.at(-1)! + room);
-  }
+  items.forEach(({ format, bytes }, i) => {
+    const given = like === undefined ? 0 : like[i + 1] - like[i];
+    const needed = format.endsWith("s") ? (Math.floor(bytes.length / WORD) + 1) * WORD : WORD;
+    offsets.push(offsets[i] + (given > 0 && given >= bytes.length ? given : needed));
+  });
   return offsets;
 }
 

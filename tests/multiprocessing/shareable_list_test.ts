@@ -153,6 +153,13 @@ Deno.test("ShareableList: made of another list, is a copy with its format", () =
   assertEquals([copy.shm.name, [...copy], copy.format], [name, [...mixed], mixed.format]);
   copy.set(-1, 77);
   assertEquals([copy.get(-1), mixed.get(-1)], [77, 42]);
+  // Texts that take all of their room, and such as take little of it.
+  using full = list(["howdy", "a long text to begin with"]);
+  full.set(0, "encodés");
+  full.set(1, "short");
+  using same = list(full);
+  assertEquals([full.format, same.format, [...same]], ["8s32s", "8s32s", ["encodés", "short"]]);
+  same.set(1, "a long text again");
 });
 
 Deno.test("ShareableList: opened by its name, is the same list", () => {
