@@ -126,6 +126,9 @@ export class BaseManager<Types extends object = Record<never, never>> implements
   readonly #authkey: Uint8Array;
   readonly #shutdownTimeout: number;
   readonly #context: ManagerOptions["context"];
+  /** The address that was asked for: its port may be 0, for any. */
+  readonly #asked: ManagerAddress | undefined;
+  /** The one that the server has, as soon as there is one. */
   #address: ManagerAddress | undefined;
   #state: State = { is: "initial" };
   #closed: () => void = () => {};
@@ -162,7 +165,7 @@ export class BaseManager<Types extends object = Record<never, never>> implements
         `Cannot ${act}: shutdownTimeout must be 0 or more, got ${shutdownTimeout}`,
       );
     }
-    this.#address = address;
+    this.#asked = this.#address = address;
     this.#authkey = new Uint8Array(authkey ?? processAuthkey());
     if (context !== undefined && typeof context?.getStartMethod !== "function") {
       throw new TypeError(`Cannot ${act}: context must be what getContext() gives`);
@@ -241,6 +244,11 @@ export class BaseManager<Types extends object = Record<never, never>> implements
    */
   async start(options: StartOptions = {}): Promise<void> {
     const name = this.constructor.name;
+    if (typeof options !== "object" || options === null) {
+      throw new TypeError(
+        `Cannot start the ${name}: options must be an object such as { initializer }`,
+      );
+    }
     const { initializer, initargs = [] } = options;
     if (initializer !== undefined && typeof initializer !== "function") {
       throw new TypeError(
@@ -257,7 +265,7 @@ export class BaseManager<Types extends object = Record<never, never>> implements
         name,
         {
           types: sendable(registryOf(this.constructor)),
-          address: this.#address,
+          address: this.#asked,
           authkey: this.#authkey,
           initializer: initializer as ((...args: unknown[]) => unknown) | undefined,
           initargs,
@@ -312,11 +320,11 @@ export class BaseManager<Types extends object = Record<never, never>> implements
    */
   async getServer(): Promise<Server> {
     if (this.#state.is !== "initial") throw this.#wrong("get a server of");
-    const folder = this.#address === undefined ? folderHere() : undefined;
+    const folder = this.#asked === undefined ? folderHere() : undefined;
     try {
       const server = await ObjectServer.open({
         registry: registryOf(this.constructor),
-        address: this.#address ?? `${folder!.path}/socket`,
+        address: this.#asked ?? `${folder!.path}/socket`,
         authkey: this.#authkey,
         desk: await deskOf(this),
         atEnd: folder?.remove,

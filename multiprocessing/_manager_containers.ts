@@ -13,11 +13,13 @@ export function bare(value: unknown): unknown {
 }
 
 /** What `value` gives one by one, whether it is a proxy or not. */
-function items(value: unknown, act: string): unknown[] {
+export function items(value: unknown, act: string): unknown[] {
   const object = bare(value);
   if (object === null || object === undefined || !(Symbol.iterator in Object(object))) {
     throw new TypeError(
-      `Cannot ${act}: an iterable is needed, such as an array, got ${typeof value}`,
+      `Cannot ${act}: an iterable is needed, such as an array, got ${
+        value === null ? "null" : typeof value
+      }`,
     );
   }
   return [...object as Iterable<unknown>];
@@ -96,6 +98,8 @@ export const dict: Kind = kindOf("dict", (object) => object instanceof Map, Map.
   update(map: Dict, [source]) {
     for (const [key, value] of entriesOf(source, "update a dict")) map.set(key, value);
   },
+  fromkeys: (_map: Dict, [keys, value = null]) =>
+    new Map(items(keys, "make a dict of keys").map((key) => [key, value])),
 });
 
 // ---- list ----------------------------------------------------------------------------------------------------------------------------
@@ -240,6 +244,9 @@ export const set: Kind = kindOf("set", (object) => object instanceof Set, Set.pr
   isSupersetOf: (set: Group, [other]) => set.isSupersetOf(group(other, "compare sets")),
   isDisjointFrom: (set: Group, [other]) => set.isDisjointFrom(group(other, "compare sets")),
   // Python's.
+  issubset: (set: Group, [other]) => set.isSubsetOf(group(other, "compare sets")),
+  issuperset: (set: Group, [other]) => set.isSupersetOf(group(other, "compare sets")),
+  isdisjoint: (set: Group, [other]) => set.isDisjointFrom(group(other, "compare sets")),
   discard: (set: Group, [item]) => void set.delete(item),
   remove: (set: Group, [item]) => removeFrom(set, item),
   pop(set: Group) {

@@ -5,7 +5,7 @@
  */
 import { Queue } from "../queue/mod.ts";
 import { Barrier, BoundedSemaphore, Event, Lock, Semaphore } from "../threading/mod.ts";
-import { bare, Box, entriesOf, Fields, makeArray } from "./_manager_containers.ts";
+import { bare, Box, entriesOf, Fields, items, makeArray } from "./_manager_containers.ts";
 import type { Maker, Registry, TypeEntry } from "./_manager_registry.ts";
 import type { PoolOptions } from "./pool.ts";
 import { ClientCondition, ClientRLock } from "./_manager_rlock.ts";
@@ -26,8 +26,8 @@ const makers: Readonly<Record<string, Maker | undefined>> = {
   Value: Box,
   Array: makeArray,
   dict: (source?: unknown) => new Map(entriesOf(source, "make a dict")),
-  list: (source?: unknown) => [...bare(source ?? []) as Iterable<unknown>],
-  set: (source?: unknown) => new Set(bare(source ?? []) as Iterable<unknown>),
+  list: (source?: unknown) => items(source ?? [], "make a list"),
+  set: (source?: unknown) => new Set(items(source ?? [], "make a set")),
   // Pools are loaded when there is one.
   Pool: async (options?: PoolOptions) => (await import("./_manager_pools.ts")).makePool(options),
   // What methods give, by `methodToTypeid`.

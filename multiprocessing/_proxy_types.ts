@@ -133,6 +133,10 @@ export class DictProxy<K = any, V = any> extends BaseProxy {
   update(source: DictSource<K, V>): Promise<void> {
     return callVia(this, "update", [sendable(source)]) as Promise<void>;
   }
+  /** A new `Map`, which has nothing of this dict: each of `keys`, with `value`. */
+  fromkeys<Key, Value = null>(keys: ItemSource<Key>, value?: Value): Promise<Map<Key, Value>> {
+    return callVia(this, "fromkeys", given([sendable(keys), value])) as Promise<Map<Key, Value>>;
+  }
   /** A copy, as a `Map`. */
   override getvalue(): Promise<Map<K, V>> {
     return super.getvalue() as Promise<Map<K, V>>;
@@ -447,6 +451,18 @@ export class SetProxy<T = any> extends BaseProxy {
   /** Whether no item is in both. */
   isDisjointFrom(other: ItemSource<unknown>): Promise<boolean> {
     return callVia(this, "isDisjointFrom", [sendable(other)]) as Promise<boolean>;
+  }
+  /** As {@linkcode SetProxy.isSubsetOf}. */
+  issubset(other: ItemSource<unknown>): Promise<boolean> {
+    return this.isSubsetOf(other);
+  }
+  /** As {@linkcode SetProxy.isSupersetOf}. */
+  issuperset(other: ItemSource<unknown>): Promise<boolean> {
+    return this.isSupersetOf(other);
+  }
+  /** As {@linkcode SetProxy.isDisjointFrom}. */
+  isdisjoint(other: ItemSource<unknown>): Promise<boolean> {
+    return this.isDisjointFrom(other);
   }
   /** A copy, as a `Set`. */
   override getvalue(): Promise<Set<T>> {

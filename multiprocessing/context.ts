@@ -154,7 +154,7 @@ export interface ContextMethods {
 
 type Start = (options?: unknown) => unknown;
 
-/** What of the package starts processes by itself: with this context, unless its options name another. */
+/** What of the package starts processes by itself, or gives contexts: with this one, unless another is named. */
 function started(namespace: object, context: ContextMethods): object {
   const { Pool, Manager } = namespace as Record<"Pool" | "Manager", Start | undefined>;
   const withContext = (options: unknown): unknown => {
@@ -162,7 +162,12 @@ function started(namespace: object, context: ContextMethods): object {
     if (typeof options === "number") return { processes: options, context };
     return typeof options === "object" && options !== null ? { context, ...options } : options;
   };
+  const { getContext } = namespace as { getContext?: (method?: StartMethod) => unknown };
   return {
+    // Of a context, the context itself.
+    ...getContext && {
+      getContext: (method = context.getStartMethod()) => getContext(method),
+    },
     ...Pool && {
       // As `_pool_factory.ts` has it: with `new` or without.
       Pool: new Proxy(Pool, {

@@ -244,6 +244,10 @@ export class Process<A extends unknown[] = any[]> {
    */
   get sentinel(): Sentinel {
     this.#mustBeOpen("take the sentinel of");
+    // This process does not outlive its parent: it never sees that ready.
+    if (this.#adopted?.role === "parent") {
+      return this.#sentinel ??= { [ready]: (limit) => happens(new Promise(() => {}), limit) };
+    }
     const child = this.#started("take the sentinel of");
     return this.#sentinel ??= {
       async [ready](limit) {
@@ -428,7 +432,7 @@ export class Process<A extends unknown[] = any[]> {
   }
 
   /**
-   * Gives up the object of a process that has ended; everything but its name is refused then.
+   * Gives up the object of a process that has ended; everything but its name is refused then. That of this process stays open.
    *
    * @throws {RangeError} When the process is running.
    */
@@ -438,7 +442,7 @@ export class Process<A extends unknown[] = any[]> {
         `Cannot close ${this.#name}: it is running; join it or terminate it first`,
       );
     }
-    this.#closed = true;
+    this.#closed = this.#adopted?.role !== "self";
   }
 
   /** Terminates the process, if it is running, and waits for its end. */

@@ -368,6 +368,7 @@ function notJoined(): TimeoutError {
  */
 export class SimpleQueue<T = unknown> {
   readonly #core: Core<T>;
+  #closed = false;
 
   /** Makes an empty queue. */
   constructor() {
@@ -434,14 +435,21 @@ export class SimpleQueue<T = unknown> {
   /**
    * Whether the queue has no items.
    *
-   * @throws {RangeError} When this process has put something into the queue and closed it.
+   * @throws {RangeError} When this process has closed the queue.
    */
   empty(): boolean {
+    // A Queue that was closed unused still tells, as in Python; this one never does.
+    if (this.#closed) {
+      throw new RangeError(
+        "Cannot call SimpleQueue.empty: the SimpleQueue is closed in this process",
+      );
+    }
     return this.#core.empty();
   }
 
   /** Says that this process will neither put nor get any more: from now on it throws. Others go on. Twice is once. */
   close(): void {
+    this.#closed = true;
     this.#core.close();
   }
 }
