@@ -9,9 +9,10 @@ import { discardPipe, makePipe, revivePipe } from "./_pipe.ts";
 import { isRawBytes, rawBytesHead } from "./_raw_bytes.ts";
 import { ready, type Waitable } from "./_ready.ts";
 import {
+  BRIEF,
   decode,
   discardEncoded,
-  encode,
+  encodeBriefly,
   type Limit,
   limitOf,
   ONCE,
@@ -125,9 +126,9 @@ export class Connection<T = unknown> implements Disposable, Waitable {
   async send(value: T): Promise<void> {
     this.#mustWrite();
     if (isRawBytes(value)) return await this.#channel.send(value, false, rawBytesHead());
-    const message = encode(value, "send", this.send);
+    const message = encodeBriefly(value, "send", this.send);
     try {
-      await this.#channel.send(message, true);
+      await this.#channel.send(message, message.length > BRIEF);
     } catch (error) {
       discardEncoded(message);
       throw error;

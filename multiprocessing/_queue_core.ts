@@ -12,6 +12,7 @@ import {
   decodeSync,
   discardEncoded,
   encode,
+  encodeBriefly,
   hasObjects,
   type Limit,
   limitOf,
@@ -34,11 +35,15 @@ type Back = { readonly near: Near; readonly far?: undefined } | {
   readonly far: Far;
 };
 
+/** What an item is called in messages. */
+const ROOT = { root: "item" };
+
 /** See the head of this file. */
 export class Core<T> {
   readonly maxsize: number;
   /** The class, for messages. */
   readonly #kind: string;
+  readonly #act: string;
   readonly #back: Back;
   #service: QueueService | undefined;
   #offer: Offer | undefined;
@@ -49,6 +54,7 @@ export class Core<T> {
   /** A queue of that class: a new one, or one that was sent here. */
   constructor(kind: string, maxsize: number, sent?: Sent) {
     this.#kind = kind;
+    this.#act = `put into a ${kind}`;
     this.maxsize = maxsize;
     this.#back = sent === undefined
       ? { near: makeNear(maxsize, `make a ${kind}`) }
@@ -78,7 +84,7 @@ export class Core<T> {
       if (put !== true && !await put) throw this.#full();
       return;
     }
-    const bytes = this.#encode(item, door);
+    const bytes = near === undefined ? this.#encode(item, door) : this.#encodeBriefly(item, door);
     try {
       const put = near === undefined ? far.put(bytes, limit) : near.store.put(bytes, limit);
       if (put !== true && !await put) throw this.#full();
@@ -97,7 +103,7 @@ export class Core<T> {
       if (!store.putSync(item, limit, rawBytesHead())) throw this.#full();
       return;
     }
-    const bytes = this.#encode(item, door);
+    const bytes = this.#encodeBriefly(item, door);
     if (store.putSync(bytes, limit)) return;
     discardEncoded(bytes);
     throw this.#full();
@@ -112,7 +118,7 @@ export class Core<T> {
       return far.add(this.#encode(item, door));
     }
     if (near.store.full) throw this.#full();
-    const bytes = this.#encode(item, door);
+    const bytes = this.#encodeBriefly(item, door);
     if (near.store.tryPut(bytes)) return;
     discardEncoded(bytes);
     throw this.#full();
@@ -207,7 +213,12 @@ export class Core<T> {
   }
 
   #encode(item: T, door: Door): Uint8Array<ArrayBuffer> {
-    return encode(item, `put into a ${this.#kind}`, door, { root: "item" });
+    return encode(item, this.#act, door, ROOT);
+  }
+
+  /** For the store, which has copied the bytes before anything else is encoded. */
+  #encodeBriefly(item: T, door: Door): Uint8Array<ArrayBuffer> {
+    return encodeBriefly(item, this.#act, door, ROOT);
   }
 
   #mustBeOpen(method: string): void {

@@ -35,7 +35,7 @@
  *
  * @module
  */
-import { FOREVER, type Limit, now, ONCE } from "../threading/_core/mod.ts";
+import { BRIEF, FOREVER, type Limit, now, ONCE } from "../threading/_core/mod.ts";
 import { Ring, RING_WORDS, type RingMemory } from "./_ring.ts";
 import * as mutex from "./_sync_mutex.ts";
 import { ABORTED, add, ALL, cas, LATE, load, type Seat, sleep, type Slow } from "./_sync_steps.ts";
@@ -132,14 +132,13 @@ export class Store {
     return open(item);
   }
 
-  /** Waits for room and puts; `false` when time ran out. */
+  /** Waits for room and puts; `false` when time ran out. Bytes with a head, or no more than `BRIEF`, may be changed by the caller then. */
   put(item: Uint8Array, limit: Limit, head?: Uint8Array): Later<boolean> {
     const length = item.length + (head?.length ?? 0);
     const inLine = this.#isAwaited(ROOM, limit);
     if (!inLine && this.#takes(length, limit) && this.tryPut(item, false, head)) return true;
     if (limit.deadline === -Infinity) return false;
-    // From here on the caller may change it.
-    const bytes = head === undefined ? item : joined(head, item);
+    const bytes = head === undefined && item.length > BRIEF ? item : joined(head ?? NOTHING, item);
     return runAsync(this.putting(bytes, limit), { seat: this.seat, at: ROOM, limit });
   }
 
@@ -335,6 +334,8 @@ export class Store {
 
 /** How often {@linkcode Store} looks: some microseconds in all. */
 const LOOKS = 64;
+
+const NOTHING = new Uint8Array();
 
 function joined(head: Uint8Array, item: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(head.length + item.length);

@@ -342,8 +342,12 @@ function copyIn(ring: Uint8Array, at: number, bytes: Uint8Array): void {
 /** Items up to this length are copied into memory that is kept: new memory costs more than the copy. */
 const KEPT_BYTES = 4 * 1024 * 1024;
 let kept = new Uint8Array(1024);
+/** The beginnings of some memory, by their length: to make a view costs more than to fill it. */
+const short: Uint8Array<ArrayBuffer>[] = [];
+const shortest = new Uint8Array(512);
 
 function memoryFor(length: number): Uint8Array<ArrayBuffer> {
+  if (length <= shortest.length) return short[length] ??= shortest.subarray(0, length);
   if (length > KEPT_BYTES) return new Uint8Array(length);
   if (length > kept.length) kept = new Uint8Array(Math.min(KEPT_BYTES, 2 * length));
   return kept.subarray(0, length);

@@ -61,6 +61,7 @@ const values: Record<string, unknown> = {
   "a data view": new DataView(new ArrayBuffer(3)),
   "plain data": { id: 1, name: "x", list: [1, [2, null]], deep: { a: { b: true } } },
   "plain data with half a surrogate pair": { a: "\udfff" },
+  "large plain data": { text: "é".repeat(600), list: [1, { a: "b" }] },
   "a map": new Map<unknown, unknown>([[1, { a: new Set([1]) }]]),
   "a date": new Date(5),
   "a regular expression": /a/gi,
@@ -132,7 +133,7 @@ Deno.test("decode: random and mutated bytes are an error or a value, and nothing
     const bytes = seeds[next(seeds.length)].slice();
     // Not the engine's own serialization of a length: it may ask for gigabytes of address space, slowly.
     for (let n = next(4); n >= 0; n--) bytes[next(bytes.length)] = next(256);
-    if (bytes[0] >= 11) bytes[0] = next(11);
+    if (bytes[0] >= 11 && bytes[0] !== 13) bytes[0] = next(11);
     try {
       await decode(bytes);
       values_++;

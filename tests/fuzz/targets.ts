@@ -97,6 +97,8 @@ const SOUND_VALUES = [
   new Uint8Array(40),
   new Float64Array([1, 2]),
   { id: 1, list: [1, "two", null], deep: { a: { b: true } } },
+  { number: -0.5, wide: "\u1234 \ud800", no: undefined, rest: [[], [{ id: 2 }]] },
+  { id: 1, large: ["x".repeat(600), { a: null }] },
   new Map<unknown, unknown>([[1, new Set([1, "a"])], ["date", new Date(5)]]),
   [new Int16Array(4), new DataView(new ArrayBuffer(8)), /a/gi, new RangeError("no")],
   new Point(1, { other: new Point(2) }),

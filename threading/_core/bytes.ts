@@ -1,8 +1,9 @@
 /**
  * Values as bytes, for what no message port carries: sockets, and memory that processes share.
  *
- * A tag and a body. Cheapest first: constants and numbers; text; bytes and numeric arrays as they lie in memory; plain data that JSON
- * carries exactly; what else structured clone carries, in the engine's own serialization; and what needs more, as a `Parcel`.
+ * A tag and a body. Cheapest first: constants and numbers; text; bytes and numeric arrays as they lie in memory; small plain data
+ * (`small.ts`); plain data that JSON carries exactly; what else structured clone carries, in the engine's own serialization; and what
+ * needs more, as a `Parcel`.
  *
  * Guarantees
  * - A value arrives as `pack` and structured clone would bring it, whatever way it takes.
@@ -16,6 +17,7 @@ import { PicklingError } from "./errors.ts";
 import type { AnyFunction, Parcel } from "./parcel.ts";
 import { discardParcel, pack, type PackOptions, unpack, unpackSync } from "./pickle.ts";
 import { deserialize, jsonOf, serialize } from "./plain.ts";
+import { LARGEST, readSmall, writeSmall } from "./small.ts";
 
 const UNDEFINED = 0;
 const NULL = 1;
@@ -36,6 +38,8 @@ const BYTES = 9;
 const NUMBERS = 10;
 const VALUE = 11;
 const PARCEL = 12;
+/** See `small.ts`. */
+const SMALL = 13;
 
 const numeric = [
   Int8Array,
@@ -59,6 +63,13 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const float = new Float64Array(1);
 const floatBytes = new Uint8Array(float.buffer);
 
+const constants = [UNDEFINED, NULL, TRUE, FALSE].map((tag) => Uint8Array.of(tag));
+
+/** Eight bytes behind the tag. */
+const numberBytes = Uint8Array.of(NUMBER, 0, 0, 0, 0, 0, 0, 0, 0);
+
+/** Text up to this length is cheapest written character by character. */
+const SHORT_TEXT = 64;
 /** Text up to this length is encoded in a buffer that is kept. */
 const SHORT = 1024;
 const scratch = new Uint8Array(SHORT * 3 + 1);
@@ -75,25 +86,65 @@ export function encode(
   door: AnyFunction,
   options?: Pick<PackOptions, "root">,
 ): Uint8Array<ArrayBuffer> {
+  const short = encodeShort(value);
+  return short === undefined ? encodeLong(value, what, door, options) : short.slice();
+}
+
+/** What {@linkcode encodeBriefly} gives is in memory of its own if it has more bytes than this. */
+export const BRIEF: number = LARGEST;
+
+/**
+ * {@linkcode encode} for who is done with the bytes, or has copied them, before this is called again: what is short lies in memory that
+ * is kept, since memory of its own costs more than all the rest. They may not be changed, but their first byte says for good whether
+ * there is something to {@linkcode discardEncoded}.
+ *
+ * @throws {PicklingError} when something in the value cannot go to another process.
+ */
+export function encodeBriefly(
+  value: unknown,
+  what: string,
+  door: AnyFunction,
+  options?: Pick<PackOptions, "root">,
+): Uint8Array<ArrayBuffer> {
+  return encodeShort(value) ?? encodeLong(value, what, door, options);
+}
+
+/** What is short, in memory that is kept; `undefined` when it is not. */
+function encodeShort(value: unknown): Uint8Array<ArrayBuffer> | undefined {
   switch (typeof value) {
     case "undefined":
-      return Uint8Array.of(UNDEFINED);
+      return constants[UNDEFINED];
     case "boolean":
-      return Uint8Array.of(value ? TRUE : FALSE);
+      return constants[value ? TRUE : FALSE];
     case "number":
       float[0] = value;
-      return join(NUMBER, floatBytes);
+      for (let i = 0; i < 8; i++) numberBytes[1 + i] = floatBytes[i];
+      return numberBytes;
+    case "string":
+      return value.length <= SHORT_TEXT ? writeSmall(SMALL, value) : undefined;
+    case "object":
+      if (value === null) return constants[NULL];
+      return ArrayBuffer.isView(value) ? undefined : writeSmall(SMALL, value);
+  }
+}
+
+function encodeLong(
+  value: unknown,
+  what: string,
+  door: AnyFunction,
+  options?: Pick<PackOptions, "root">,
+): Uint8Array<ArrayBuffer> {
+  switch (typeof value) {
     case "string":
       return value.isWellFormed() ? encodeText(TEXT, value) : encodeWide(value);
     case "bigint":
       return encodeText(BIGINT, String(value));
     case "object": {
-      if (value === null) return Uint8Array.of(NULL);
       if (ArrayBuffer.isView(value)) {
         const bytes = encodeView(value);
         if (bytes !== undefined) return bytes;
       } else {
-        const text = jsonOf(value);
+        const text = jsonOf(value as object);
         if (text !== undefined) return encodeText(JSON_TEXT, text);
       }
     }
@@ -203,7 +254,7 @@ function open(bytes: Uint8Array): unknown {
       return false;
     case NUMBER:
       if (bytes.length !== 9) throw malformed();
-      floatBytes.set(bytes.subarray(1));
+      for (let i = 0; i < 8; i++) floatBytes[i] = bytes[1 + i];
       return float[0];
     case TEXT:
       return textIn(bytes);
@@ -219,6 +270,8 @@ function open(bytes: Uint8Array): unknown {
       return numbersIn(bytes);
     case VALUE:
       return valueIn(bytes);
+    case SMALL:
+      return smallIn(bytes);
     default:
       throw malformed();
   }
@@ -248,6 +301,14 @@ function numbersIn(bytes: Uint8Array): Numeric {
 
 function valueIn(bytes: Uint8Array): unknown {
   return attempt(() => deserialize(bytes.subarray(1)));
+}
+
+function smallIn(bytes: Uint8Array): unknown {
+  try {
+    return readSmall(bytes);
+  } catch (cause) {
+    throw malformed(cause);
+  }
 }
 
 function attempt<T>(make: () => T): T {

@@ -79,7 +79,15 @@ export type { PackOptions } from "./pickle.ts";
 export { isProxy } from "./proxies.ts";
 export { deserialize, jsonOf, serialize } from "./plain.ts";
 export type { ErrorClassForm, Special } from "./parcel.ts";
-export { decode, decodeSync, discardEncoded, encode, hasObjects } from "./bytes.ts";
+export {
+  BRIEF,
+  decode,
+  decodeSync,
+  discardEncoded,
+  encode,
+  encodeBriefly,
+  hasObjects,
+} from "./bytes.ts";
 export { type Shape, shapeAt, shapeOf } from "./shapes.ts";
 export { type Leak, leaks, opened } from "./leaks.ts";
 export {
