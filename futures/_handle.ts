@@ -33,8 +33,10 @@ import { bind, conclude, Future, whenDone } from "./future.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
 
-/** Pools that know where this thread's answers go, by home and number. */
+/** Pools that know where answers for this isolate go, by home and number. */
 const introduced = new Set<string>();
+/** The isolate's number, to them: that of its first thread that had calls for one. An isolate may have many threads, one after another. */
+let isolate: number | undefined;
 
 /** See the head of this file. */
 export class Handle {
@@ -63,9 +65,9 @@ export class Handle {
       return future;
     }
     const letter = sealedLetter();
-    const thread = getIdent();
+    const thread = isolate ??= getIdent();
     const { home, pool } = this.door;
-    const known = introduced.has(`${home} ${pool} ${thread}`);
+    const known = introduced.has(`${home} ${pool}`);
     const id = this.#inbox.open((mail) => this.#answered(id, future, signal, mail));
     const visit: Visit = {
       thread,
@@ -83,7 +85,7 @@ export class Handle {
       this.#inbox.close(id);
       throw error;
     }
-    introduced.add(`${home} ${pool} ${thread}`);
+    introduced.add(`${home} ${pool}`);
     this.#inbox.expect();
     if (signal !== undefined) this.#heed(signal, { thread, id }, future);
     bind(future, {

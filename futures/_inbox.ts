@@ -10,9 +10,12 @@
  * submitted, or after answers were handled: for a few microseconds, if tasks have lately been that short. The event loop gets its
  * turn all the same: {@linkcode TURN} after the last one there is no looking around any more.
  *
+ * Once other threads know a pool of this one, their calls may come at any time, also when this thread waits for nothing itself. So from
+ * then on it always listens; while it expects no answer, without keeping the program alive.
+ *
  * @module
  */
-import { type Limit, remaining } from "../threading/_core/mod.ts";
+import { here, type Limit, remaining } from "../threading/_core/mod.ts";
 import { Event } from "../threading/mod.ts";
 import { Queue } from "../queue/mod.ts";
 import type { Address, Mail } from "./_protocol.ts";
@@ -63,7 +66,11 @@ export class Inbox {
   #last = 0;
   #expected = 0;
   #tending = false;
+  /** Whether others know a pool of this thread. */
+  #hosting = false;
   #sleeping = false;
+  /** Whether it sleeps for their calls only. */
+  #idle = false;
   #waiting: AbortController | undefined;
   /** When the event loop had its last turn, as far as this knows. */
   #turned = -Infinity;
@@ -100,6 +107,18 @@ export class Inbox {
   /** One more answer is on its way: the program stays alive until it is there. */
   expect(): void {
     this.#expected++;
+    // It goes to sleep again, and keeps the program alive.
+    if (this.#idle) this.#waiting?.abort();
+    this.#begin();
+  }
+
+  /** Other threads know a pool of this one from now on. */
+  host(): void {
+    this.#hosting = true;
+    this.#begin();
+  }
+
+  #begin(): void {
     if (this.#tending) return;
     this.#tending = true;
     queueMicrotask(() => void this.#tend());
@@ -116,8 +135,9 @@ export class Inbox {
   }
 
   async #tend(): Promise<void> {
-    while (this.#expected > 0) {
-      if (this.#glance()) {
+    while (this.#expected > 0 || this.#hosting) {
+      if (this.#expected === 0) await this.#sleep();
+      else if (this.#glance()) {
         this.drain();
         if (++this.#rounds % 8 === 0 && this.#isTurnDue()) await this.#turn();
         // Whoever waits for one of these answers goes on now, and perhaps submits the next call.
@@ -149,17 +169,25 @@ export class Inbox {
       const controller = this.#waiting = new AbortController();
       this.#sleeping = true;
       const asleep = performance.now();
+      const rung = this.#bell.wait({ signal: controller.signal });
+      const idle = this.#idle = this.#expected === 0;
+      // Takes back what every wait does.
+      if (idle) here().unhold();
       try {
-        await this.#bell.wait({ signal: controller.signal });
+        await rung;
       } catch {
-        // Nothing is expected any more, or was not for a moment.
+        // Nothing is expected any more, or was not for a moment, or something is.
       }
+      if (idle) here().hold();
+      this.#idle = false;
       this.#sleeping = false;
       this.#waiting = undefined;
       this.#turned = performance.now();
-      this.#moment = this.#turned - asleep < NAP
-        ? Math.min(MOST, this.#moment * 2)
-        : Math.max(LEAST, this.#moment / 2);
+      if (!idle) {
+        this.#moment = this.#turned - asleep < NAP
+          ? Math.min(MOST, this.#moment * 2)
+          : Math.max(LEAST, this.#moment / 2);
+      }
     }
     Atomics.store(this.#words, ASLEEP, 0);
     this.drain();

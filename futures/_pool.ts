@@ -147,6 +147,8 @@ export class Pool {
   #broken: Error | undefined;
   #replacing: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
+  /** Whether other threads know it. */
+  #isKnown = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -191,8 +193,10 @@ export class Pool {
     return this.#tally.told(this.#crew.started, { running, pending: this.#pending });
   }
 
-  /** How other threads reach this pool. */
+  /** How other threads reach this pool. They may call it as soon as they know. */
   get door(): Door {
+    this.#isKnown = true;
+    this.#inbox.host();
     return { home: this.#home, pool: this.#id, address: this.#inbox.address };
   }
 
@@ -674,8 +678,10 @@ export class Pool {
     for (const { future } of [...this.#items()]) {
       await new Promise<void>((resolve) => whenDone(future, resolve));
     }
-    this.#inbox.close(this.#id);
     this.#inbox.unwatch(this.#sources);
+    this.#ring = undefined;
+    // Who calls it all the same is told that it was shut down.
+    if (!this.#isKnown) this.#inbox.close(this.#id);
   }
 }
 

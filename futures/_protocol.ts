@@ -65,7 +65,7 @@ export interface Started {
   readonly at: number;
 }
 
-/** A call of another thread: which thread, and the thread's number for it. */
+/** A call of another thread: the number of its isolate, and that isolate's for the call. */
 export interface Call {
   readonly thread: number;
   readonly id: number;

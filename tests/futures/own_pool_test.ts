@@ -2,7 +2,8 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { RuntimeError, ThreadPoolExecutor } from "@batteries/concurrent/futures";
-import { Barrier, Event } from "@batteries/concurrent/threading";
+import { Barrier, Event, Thread } from "@batteries/concurrent/threading";
+import { callWhen } from "../fixtures/futures/guests.ts";
 import {
   abortThere,
   double,
@@ -80,4 +81,37 @@ Deno.test("own pool: an executor handed to a call of another, takes calls too", 
   await using second = new ThreadPoolExecutor(1);
   assertEquals(await first.submit(submitAndWait, 4, second), 8);
   assertEquals(await first.submit(submitAndBlock, 5, second), 10);
+});
+
+Deno.test("own pool: a thread that was given an executor, can call it although the thread that has it has no calls of its own", async () => {
+  await using executor = new ThreadPoolExecutor(1);
+  const told = new Int32Array(new SharedArrayBuffer(16));
+  const go = new Event();
+  const threads = [0, 1, 2].map((at) =>
+    new Thread({ target: callWhen, args: [executor, go, told, at] })
+  );
+  for (const thread of threads) thread.start();
+  // Nothing but their end is awaited here.
+  go.set();
+  for (const thread of threads) await thread.join();
+  assertEquals([...told], [2, 4, 6, 0]);
+  // Calls of its own come and go in between.
+  assertEquals(await executor.submit(double, 5), 10);
+  const last = new Thread({ target: callWhen, args: [executor, go, told, 3] });
+  last.start();
+  await last.join();
+  assertEquals([...told], [2, 4, 6, 8]);
+});
+
+Deno.test("own pool: a thread that calls an executor that was shut down, is told so", async () => {
+  const executor = new ThreadPoolExecutor(1);
+  assertEquals(await executor.submit(double, 1), 2);
+  const told = new Int32Array(new SharedArrayBuffer(4));
+  const go = new Event();
+  const thread = new Thread({ target: callWhen, args: [executor, go, told, 0] });
+  thread.start();
+  await executor.shutdown();
+  go.set();
+  await thread.join();
+  assertEquals([...told], [-1]);
 });

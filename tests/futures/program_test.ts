@@ -19,6 +19,8 @@ const ENDINGS: Record<string, string[]> = {
   unused: [],
   forgotten: ["one", "two"],
   idle: ["one"],
+  known: ["one"],
+  visited: ["one"],
   blocking: ["7", "one"],
   notWaiting: ["shut down", "one"],
   exit: ["leaving"],
