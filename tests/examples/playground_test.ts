@@ -74,5 +74,10 @@ function players(): Set<string> {
 Deno.test("playground: nobody of the guests is left", async () => {
   const others = players();
   await table(path("worker_bomb"), path("endless_loop"));
-  assertEquals(players().difference(others), new Set());
+  // Who was killed is still there for a moment.
+  const left = () => players().difference(others);
+  for (const start = performance.now(); left().size > 0;) {
+    assert(performance.now() - start < 60_000, `${[...left()]} are left`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 });

@@ -1,75 +1,40 @@
 /** What the engine itself is busy with: which of it can be stopped in a thread, and what happens to what cannot. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import {
-  ProcessPoolExecutor,
-  ThreadPoolExecutor,
-  TimeoutError,
-} from "@batteries/concurrent/futures";
-import { Event } from "@batteries/concurrent/threading";
-import { double, fillForEver, LOOKING, sortLong } from "../fixtures/futures/stop_tasks.ts";
+import { ProcessPoolExecutor, TimeoutError } from "@batteries/concurrent/futures";
+import { double, fillForEver, LOOKING } from "../fixtures/futures/stop_tasks.ts";
 
-const AGES = 60_000;
-
-/** Milliseconds of processor time that this process has used. */
-function processorTime(): number {
-  const { user, system } = (globalThis as unknown as {
-    process: { cpuUsage(): { user: number; system: number } };
-  }).process.cpuUsage();
-  return (user + system) / 1000;
-}
-
-/** Waits until no thread of this process is busy. */
-async function quiet(): Promise<void> {
-  for (const start = performance.now();;) {
-    const [before, begun] = [processorTime(), performance.now()];
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    if (processorTime() - before < (performance.now() - begun) / 10) return;
-    assert(performance.now() - start < AGES, "A thread burns on");
-  }
-}
-
-/** Stops a call when it has begun, and says how long that took, in milliseconds. */
-async function stop(
-  executor: ThreadPoolExecutor,
-  task: (begun: Event) => unknown,
-): Promise<number> {
-  const begun = new Event();
-  const controller = new AbortController();
-  const future = executor.with({ signal: controller.signal }).submit(task, begun);
-  await begun.wait();
-  await new Promise((resolve) => setTimeout(resolve, 30));
-  const start = performance.now();
-  controller.abort(new Error("enough"));
-  await assertRejects(() => future.result(), Error, "enough");
-  return performance.now() - start;
-}
-
-Deno.test("with: calls that are stopped in a built-in function that looks up now and then, burn no more", async () => {
-  await using executor = new ThreadPoolExecutor(1);
-  for (const [what, task] of Object.entries(LOOKING)) {
-    await stop(executor, task);
-    await quiet();
-    assertEquals(await executor.submit(double, 4), 8, what);
-  }
-});
-
-Deno.test("with: a call that is stopped in a built-in function that does not look up, is rejected, replaced, and ends with it", async () => {
-  await using executor = new ThreadPoolExecutor(1);
-  await stop(executor, sortLong);
-  assertEquals(await executor.submit(double, 4), 8);
-  await quiet();
-});
-
-function program(name: string, stdin: "null" | "piped"): Deno.ChildProcess {
+function program(name: string, stdin: "null" | "piped", ...args: string[]): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", import.meta.resolve(`../fixtures/futures/${name}.ts`)],
+    args: [
+      "run",
+      "-A",
+      "--no-check",
+      import.meta.resolve(`../fixtures/futures/${name}.ts`),
+      ...args,
+    ],
     env: { NO_COLOR: "1" },
     stdin,
     stdout: "piped",
     stderr: "piped",
   }).spawn();
 }
+
+async function afterStops(which: string): Promise<Record<string, number>> {
+  const { code, stdout, stderr } = await program("quiet_program", "null", which).output();
+  const text = new TextDecoder();
+  assertEquals(code, 0, text.decode(stderr));
+  return JSON.parse(text.decode(stdout));
+}
+
+Deno.test("with: calls that are stopped in a built-in function that looks up now and then, burn no more", async () => {
+  const expected = Object.fromEntries(Object.keys(LOOKING).map((what) => [what, 8]));
+  assertEquals(await afterStops("looking"), expected);
+});
+
+Deno.test("with: a call that is stopped in a built-in function that does not look up, is rejected, replaced, and ends with it", async () => {
+  assertEquals(await afterStops("sort"), { sortLong: 8 });
+});
 
 Deno.test("with: calls that cannot be stopped, are rejected, their places are free, and the program ends", async () => {
   await using child = program("given_up_program", "piped");
@@ -107,6 +72,6 @@ Deno.test("with: a Deno that cannot end a worker, is told by name once, and proc
     capped: 12,
   });
   const named = `this Deno (${Deno.version.deno}) does not end a worker that runs in a loop`;
-  assertEquals(said.split(named).length, 2, said);
+  assertEquals(said.split(named).length, 2, `It said '${said}'`);
   assert(thread.includes(named), thread);
 });

@@ -11,6 +11,7 @@ import {
 import { PicklingError } from "@batteries/concurrent/multiprocessing";
 import { pattern } from "../fixtures/multiprocessing/pairs.ts";
 import { Stranger } from "../fixtures/multiprocessing/stranger.ts";
+import { waitUntil } from "./_world.ts";
 
 const { AddrInUse, BadResource, ConnectionRefused, InvalidData, NotFound } = Deno.errors;
 const FAMILIES = ["AF_UNIX", "AF_INET"] as const;
@@ -264,8 +265,11 @@ for (const family of FAMILIES) {
       const error = await assertRejects(() => server.recvBytes());
       assert(error instanceof (isDamaged ? InvalidData : EOFError), `${error}`);
     }
-    const grown = Deno.memoryUsage().rss - before;
-    assert(grown < 200e6, `${grown} bytes for messages that never came`);
+    // Other tests of this process take memory too, for a moment.
+    waitUntil(
+      "messages that never came have no memory",
+      () => Deno.memoryUsage().rss - before < 200e6,
+    );
   });
 }
 
