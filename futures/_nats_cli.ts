@@ -62,7 +62,13 @@ export async function command(args: string[]): Promise<number> {
   addEventListener("unhandledrejection", onError);
   let worker: Awaited<ReturnType<typeof natsWorker>>;
   try {
-    worker = await natsWorker(asked.options);
+    const onConnection = (connected: boolean) =>
+      complain(
+        connected
+          ? "the server is there again"
+          : "the server is lost; it is tried again until it is there, and calls that run go on",
+      );
+    worker = await natsWorker({ ...asked.options, onConnection });
   } catch (error) {
     const wrong = error instanceof TypeError || error instanceof RangeError;
     complain((error as Error).message);

@@ -31,6 +31,8 @@ export interface NatsWorkerOptions extends NatsOptions {
   isolate?: "thread" | "process";
   /** How many calls run at a time; by default as many as the machine has processors. */
   concurrency?: number;
+  /** Called with `false` when the server is lost, and with `true` when it is there again. In between the worker goes on trying. */
+  onConnection?: (connected: boolean) => void;
 }
 
 /** Options of {@linkcode NatsWorker.stop}. */
@@ -79,7 +81,7 @@ export interface NatsWorker extends AsyncDisposable {
 export async function natsWorker(options: NatsWorkerOptions): Promise<NatsWorker> {
   const what = "start a worker";
   const settings = settingsOf(options, what);
-  const { tasks, isolate = "thread" } = options;
+  const { tasks, isolate = "thread", onConnection = () => {} } = options;
   if (typeof tasks !== "object" || tasks === null || Object.keys(tasks).length === 0) {
     throw new TypeError(
       'Cannot start a worker: tasks must name at least one module, such as { tasks: import.meta.resolve("./tasks.ts") }',
@@ -92,6 +94,11 @@ export async function natsWorker(options: NatsWorkerOptions): Promise<NatsWorker
       }`,
     );
   }
+  if (onConnection !== undefined && typeof onConnection !== "function") {
+    throw new TypeError(
+      `Cannot start a worker: onConnection must be a function, got ${typeof onConnection}`,
+    );
+  }
   const modules = new TaskModules(tasks, what);
   const places = number(options.concurrency, navigator.hardwareConcurrency, 1, "concurrency", what);
   const id = `worker ${crypto.randomUUID().slice(0, 8)}`;
@@ -100,7 +107,7 @@ export async function natsWorker(options: NatsWorkerOptions): Promise<NatsWorker
   const Pool = isolate === "thread"
     ? (await import("./thread_pool_executor.ts")).ThreadPoolExecutor
     : (await import("./process_pool_executor.ts")).ProcessPoolExecutor;
-  return new QueueWorker(link, id, modules, Pool, places);
+  return new QueueWorker(link, id, modules, Pool, places, onConnection);
 }
 
 /** One thread, or one process, for one call at a time: when it dies, it is known over which call. */
@@ -139,6 +146,7 @@ class QueueWorker implements NatsWorker {
     modules: TaskModules,
     Pool: typeof ThreadPoolExecutor | typeof ProcessPoolExecutor,
     places: number,
+    onConnection: (connected: boolean) => void,
   ) {
     this.id = id;
     this.#link = link;
@@ -160,16 +168,25 @@ class QueueWorker implements NatsWorker {
         for (const { reply } of this.#running.values()) this.#say(reply, WORKING);
       }, Math.floor(link.lease / 3)),
     ];
-    void this.#watch();
+    void this.#watch(onConnection);
   }
 
   get busy(): number {
     return this.#running.size;
   }
 
-  async #watch(): Promise<void> {
+  async #watch(onConnection: (connected: boolean) => void): Promise<void> {
+    let connected = true;
+    const tell = (now: boolean) => {
+      if (now === connected || this.#stopped !== undefined) return;
+      connected = now;
+      // What it throws is its program's, and ends nothing here.
+      queueMicrotask(() => onConnection(now));
+    };
     for await (const { type } of this.#link.nc.status()) {
+      if (type === "disconnect") tell(false);
       if (type !== "reconnect") continue;
+      tell(true);
       // The server may have come back without what it had.
       await this.#link.ensure().catch(() => {});
       this.#publisher.tend(true);

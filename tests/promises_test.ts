@@ -51,7 +51,7 @@ function runner(): (path: string) => boolean {
   }
   return (path) => {
     const text = read(path);
-    if (text === undefined || !/Deno\.test\(|\bfinds\(/.test(text)) return false;
+    if (text === undefined || !/Deno\.test\(|\bfinds\(|^ *test\(/m.test(text)) return false;
     return path.endsWith("_test.ts") || imported.has(new URL(path, root).href);
   };
 }

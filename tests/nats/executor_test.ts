@@ -53,6 +53,7 @@ Deno.test("nats: bad options, are refused at once", async () => {
   await assertRejects(() => natsWorker({ tasks: {} }), TypeError);
   await assertRejects(() => natsWorker({ tasks, concurrency: 0 }), RangeError);
   await assertRejects(() => natsWorker({ tasks, isolate: "none" as never }), RangeError);
+  await assertRejects(() => natsWorker({ tasks, onConnection: "tell" as never }), TypeError);
 });
 
 Deno.test("nats: an executor whose server is not there, fails its calls in time and says what to do", async () => {

@@ -183,6 +183,28 @@ test("a submitter, is not misled by results that are none", async () => {
   await nc.close();
 });
 
+test("a worker that loses the server, says so once, and once that it is there again", async () => {
+  await using server = await Server.start();
+  await using worker = await WorkerProcess.start({ servers: server.url });
+  await using executor = executorFor(server.url);
+  assertEquals(await executor.submit(square, 2), 4);
+  for (let n = 3; n < 5; n++) {
+    await server.kill();
+    await server.start();
+    assertEquals(await executor.submit(square, n).result({ timeout: 60_000 }), n * n);
+  }
+  worker.kill("SIGTERM");
+  const { code, stderr } = await worker.ended();
+  assertEquals(code, 0);
+  const said = stderr.split("\n").filter((line) => line.startsWith("worker: the server "));
+  assertEquals(said.map((line) => line.match(/lost|again$/)?.[0]), [
+    "lost",
+    "again",
+    "lost",
+    "again",
+  ]);
+});
+
 /** What a worker's account needs, and no more. */
 const WORKER = `publish: [
   "$JS.API.CONSUMER.INFO.batteries_default_tasks.workers",
