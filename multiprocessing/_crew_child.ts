@@ -59,6 +59,8 @@ export class Hand {
   #tasks: Task<Body>[] = [];
   #next = 0;
   #working = false;
+  /** Until it has begun. */
+  #begins: Promise<void> | undefined;
   isOver = false;
 
   constructor(wire: Wire) {
@@ -93,12 +95,13 @@ export class Hand {
       case LEARN:
         return this.#bench.learn(letter[1], letter[2]);
       case BEGIN:
-        return void this.#begin(letter[1], letter[2]);
+        this.#begins = this.#begin(letter[1], letter[2]).finally(() => this.#begins = undefined);
+        return;
       case RECALL:
         return this.#giveBack();
       case FINISH:
-        this.isOver = true;
-        return this.#over.resolve();
+        // As in Python, each worker has called its initializer before it ends.
+        return this.#begins === undefined ? this.#end() : void this.#begins.then(() => this.#end());
       default: {
         const [kind, id, key, form, body, group] = letter;
         const begins = kind === TASK ? undefined : async () => {
@@ -116,6 +119,11 @@ export class Hand {
       return await this.#say(FAILED, this.#bench.told(error));
     }
     await this.#say(READY);
+  }
+
+  #end(): void {
+    this.isOver = true;
+    this.#over.resolve();
   }
 
   #first(): Task<Body> | undefined {

@@ -11,8 +11,10 @@ import {
   SimpleQueue,
 } from "@batteries/concurrent/multiprocessing";
 import { BaseManager, SyncManager } from "@batteries/concurrent/multiprocessing/managers";
+import { Pool, ThreadPool } from "@batteries/concurrent/multiprocessing/pool";
 import {
   closeStream,
+  set,
   tellPlace,
   UpperCaser,
   watchParent,
@@ -195,3 +197,15 @@ Deno.test("BaseManager: any port, is another for its server here and the one it 
     await server.shutdown();
   }
 });
+
+// ---- pools ---------------------------------------------------------------------------------------------------------------------------
+
+for (const Kind of [Pool, ThreadPool]) {
+  Deno.test(`${Kind.name}: closed at once, has called its initializer when it is joined (test_pool_initializer)`, async () => {
+    const event = new Event();
+    const pool = new Kind({ processes: 1, initializer: set, initargs: [event] });
+    pool.close();
+    await pool.join();
+    assert(event.isSet());
+  });
+}
