@@ -217,7 +217,7 @@ export class Gate {
         push();
         words[COUNT]++;
         words[UNFINISHED]++;
-        if (!this.#rests()) rings = runSync(this.site, this.grants());
+        if (this.#anybody()) rings = runSync(this.site, this.grants());
       }
     } finally {
       giveWord(words, LOCK);
@@ -251,7 +251,7 @@ export class Gate {
         if (lookout) this.#countPassed();
       }
     } finally {
-      if (changed && !this.#rests()) rings = runSync(this.site, this.grants());
+      if (changed && this.#anybody()) rings = runSync(this.site, this.grants());
       giveWord(words, LOCK);
       if (rings !== NOBODY) runSync(this.site, rouse(this.#getters, rings));
       leaveSection();
@@ -321,7 +321,7 @@ export class Gate {
     enterSection();
     const { words, site } = this;
     const seen = Atomics.load(words, word);
-    if (!this.#isAlive(seen)) {
+    if (seen === 0 || !runSync(site, this.#lives(seen))) {
       if (Atomics.compareExchange(words, word, seen, site.agent) === seen) return true;
     }
     leaveSection();
@@ -502,8 +502,7 @@ export class Gate {
   /** Gives items to getters and places to putters, and sends those away who wait for what will not come. Under the lock. */
   *grants(): Slow<Grant[]> {
     let rings: Grant[] = NOBODY;
-    yield load(this.words, LOOKOUT);
-    while (!this.#rests()) {
+    for (;;) {
       // In turns: what was handed over leaves room, and what is accepted can be handed over.
       const getters = yield* this.#grantItems();
       const putters = yield* this.#grantPlaces();
@@ -519,27 +518,6 @@ export class Gate {
       rings = rings.concat(this.#release(this.#putters, LOOK_AGAIN));
     }
     return rings;
-  }
-
-  /** Whether {@linkcode Gate.grants} would find nothing to do. Most often so, and told at a fraction of the price. Under the lock. */
-  #rests(): boolean {
-    const { words } = this;
-    const getters = words[GETTERS + HEAD] !== 0;
-    const putters = words[PUTTERS + HEAD] !== 0;
-    if (!getters && !putters) return true;
-    if (words[SHUT] !== 0) return false;
-    const places = this.#places();
-    if (putters && places > 0) return false;
-    const items = this.#items();
-    if (!getters || items <= 0) return true;
-    const lookout = words[PASSED] < MOST_PASSED && this.#isAlive(Atomics.load(words, LOOKOUT));
-    if (lookout && items === 1) return true;
-    return places > 0 && (lookout || this.#isAlive(words[FLIER]));
-  }
-
-  /** Whether this is an agent, and was not killed. */
-  #isAlive(agent: number): boolean {
-    return agent !== 0 && Atomics.load(this.site.ground.words, agent + A_STATUS) !== DEAD;
   }
 
   *#grantItems(): Slow<Grant[]> {
@@ -567,7 +545,7 @@ export class Gate {
     return chosen.length === 0 ? NOBODY : grant(lot, chosen);
   }
 
-  /** The same as a slow path. */
+  /** Whether this is an agent, and was not killed. */
   *#lives(agent: number): Slow<boolean> {
     return agent !== 0 && (yield load(this.site.ground.words, agent + A_STATUS)) !== DEAD;
   }

@@ -53,9 +53,9 @@ function unordered(a: unknown, b: unknown): TypeError {
 }
 
 function describe(value: unknown): string {
-  if (value === null) return "null";
+  if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return "an array";
-  if (value instanceof Date) return "a date";
+  if (value instanceof Date) return kindOf(value) === undefined ? "an invalid date" : "a date";
   if (typeof value === "number" && Number.isNaN(value)) return "NaN";
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }

@@ -26,6 +26,10 @@ import {
 
 const MIB = 2 ** 20;
 
+function byN(a: unknown, b: unknown): number {
+  return (a as { n: number }).n - (b as { n: number }).n;
+}
+
 function start<A extends unknown[]>(target: (...args: A) => unknown, ...args: A): Thread<A> {
   const thread = new Thread({ target, args, daemon: true });
   thread.start();
@@ -346,4 +350,18 @@ Deno.test("items: a SimpleQueue takes them between threads, too", async () => {
   assertEquals(back.qsize(), 0);
   there.put(END);
   await thread.join();
+});
+
+Deno.test("items: small objects that several promises wait for arrive whole, each its own", async () => {
+  for (const queue of [new Queue<unknown>(), new LifoQueue<unknown>()]) {
+    await shared(queue);
+    const item = (n: number) => ({ n, text: String(n).repeat(n * 100) });
+    const gets = [1, 2, 3, 4].map(() => queue.get());
+    for (const n of [1, 2, 3, 4, 5, 6]) queue.putNowait(item(n));
+    // Others take items while these are on their way to their promises.
+    const between = Promise.resolve().then(() => queue.getNowait());
+    const later = gets[0].then(() => queue.getNowait());
+    const got = await Promise.all([...gets, between, later]);
+    assertEquals(got.toSorted(byN), [1, 2, 3, 4, 5, 6].map(item));
+  }
 });

@@ -268,3 +268,26 @@ Deno.test("SimpleQueue: puts without waiting, gets in order, and refuses when em
   queue.put(5);
   assertEquals(queue.getNowait(), 5);
 });
+
+Deno.test("PriorityQueue: what cannot be ordered is told by its kind, and the queue goes on", () => {
+  const queue = new PriorityQueue<unknown>();
+  for (
+    const [item, what] of [
+      [NaN, "NaN"],
+      [new Date(NaN), "an invalid date"],
+      [undefined, "undefined"],
+      [null, "null"],
+      [true, "a boolean"],
+      [Symbol("a"), "a symbol"],
+      [{}, "an object"],
+      [[NaN], "NaN"],
+    ]
+  ) {
+    assertThrows(() => queue.putNowait(item), TypeError, `Cannot order ${String(what)}:`);
+  }
+  assertThrows(() => queue.getNowait(), Empty);
+  // All kinds of numbers are in one order, and those that are equal come out as they went in.
+  for (const n of [Infinity, 2n ** 100n, 0, -0, 0n, -Infinity]) queue.putNowait(n);
+  const items = Array.from({ length: 6 }, () => queue.getNowait());
+  assertEquals(items, [-Infinity, 0, -0, 0n, 2n ** 100n, Infinity]);
+});
