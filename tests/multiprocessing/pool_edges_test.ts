@@ -6,7 +6,7 @@ import { PicklingError, Pool, ThreadPool } from "@batteries/concurrent/multiproc
 import { Crew } from "../../multiprocessing/_crew.ts";
 import type { Boss, Letter, Trade } from "../../multiprocessing/_crew_protocol.ts";
 import { TASK } from "../../multiprocessing/_crew_protocol.ts";
-import { expect, join, leave, type Party } from "../../multiprocessing/_crew_post.ts";
+import { expect, join, leave, type Party, quiet } from "../../multiprocessing/_crew_post.ts";
 import { failAt, failSlowly, makeSlow, note } from "../fixtures/multiprocessing/pool_edge_tasks.ts";
 import { closeGate } from "../fixtures/multiprocessing/slow_gate.ts";
 import { square } from "../fixtures/multiprocessing/pool_tasks.ts";
@@ -208,4 +208,6 @@ Deno.test("who comes when nobody was there to be listened to, is heard", async (
   await heard.promise;
   leave(late);
   expect(who, false);
+  // Whoever listened is still on the way to find that nobody expects anything.
+  await quiet();
 });
