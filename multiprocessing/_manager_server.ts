@@ -269,10 +269,15 @@ class Session implements Destination {
   /** Begins what came meanwhile. */
   #goOn(): void {
     this.#decoding = false;
-    while (!this.#decoding) {
-      const frame = this.#inbox.shift();
-      if (frame === undefined) return;
-      this.#take(frame);
+    try {
+      while (!this.#decoding) {
+        const frame = this.#inbox.shift();
+        if (frame === undefined) return;
+        this.#take(frame);
+      }
+    } catch {
+      // No client of ours, as for what comes while nothing is being decoded.
+      this.#wire.close();
     }
   }
 

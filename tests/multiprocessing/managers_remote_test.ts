@@ -29,7 +29,7 @@ import {
   tagOf,
   valueIn,
 } from "../../multiprocessing/_manager_wire.ts";
-import { decodeError, type Parcel } from "../../threading/_core/mod.ts";
+import { decodeError, encode, type Parcel } from "../../threading/_core/mod.ts";
 import {
   appendOne,
   Maths,
@@ -164,6 +164,21 @@ Deno.test("remote manager: strangers and garbage, are dropped without harm", asy
   await list.append(2);
   assertEquals(await list.getvalue(), [1, 2]);
   for (const conn of crowd) conn.close();
+});
+
+Deno.test("remote manager: garbage behind a call that is still being read, is dropped without harm", async () => {
+  const authkey = key("k");
+  await using manager = new SyncManager({ authkey });
+  await manager.start();
+  const list = await manager.list([1]);
+  const peer = await Peer.at(manager.address!, { kind: "authkey", bytes: authkey });
+  await peer.next();
+  // What is not plain data takes the server a moment; the second comes along with it.
+  const args = encode(["list", [new Map([[1, 2n]])]], "a call", () => {});
+  sendCall(peer.wire, 1, SERVER, "create", NO_SIGNAL, args);
+  sendCall(peer.wire, 2, SERVER, "create", NO_SIGNAL, "{nonsense");
+  await peer.wire.ended;
+  assertEquals(await list.getvalue(), [1]);
 });
 
 Deno.test("remote manager: a type that the server has not, is a RemoteError", async () => {
