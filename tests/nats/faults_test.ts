@@ -195,7 +195,7 @@ test("a call that kills its worker, is given up after so many, and the queue goe
   const error = await poison.exception();
   assertInstanceOf(error, PoisonTaskError);
   assertMatch(error!.message, /killsItsWorker was given to \d workers.*maxWorkerLosses is 1/);
-  // One or two. The server counts, and nats-server 2.9 on a machine with a load of 15 has once counted one too few: three (docs/nats.md).
+  // One or two. On a machine with a load of 15 it was three, once; why is not known (docs/nats.md).
   const runs = marks.lines.length;
   assert(runs >= 1 && runs <= 3, `${runs} runs`);
   await using _worker = await WorkerProcess.start({ servers: server.url });
