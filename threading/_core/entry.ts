@@ -15,7 +15,7 @@ import { setMainModule } from "./reference.ts";
 import { guard, SETTLED } from "./section.ts";
 import { here, settleHere } from "./site.ts";
 import { finish } from "./threads.ts";
-import { A_ALIVE, A_PARK, A_STATUS, A_STOP, GONE, PARKED } from "./words.ts";
+import { A_ALIVE, A_PARK, A_STATUS, A_STOP, GONE, LEAVING, PARKED } from "./words.ts";
 
 /** What a job's module exports. */
 interface Handler {
@@ -154,10 +154,16 @@ function leave(): void {
   for (const last of leaving) last();
   const site = here();
   runSync(site, abandonAll(site));
-  Atomics.store(site.ground.words, site.agent + A_STATUS, GONE);
-  news(() => {
-    if (job !== undefined) finish(job.thread);
-  });
+  const { words } = site.ground;
+  // Whoever joins the thread finds its port closed. Only after that may the worker be ended: one that is cut off while it holds the list
+  // of threads would leave it locked.
+  if (job !== undefined) {
+    const { thread } = job;
+    Atomics.store(words, site.agent + A_STATUS, LEAVING);
+    news(() => finish(thread));
+  }
+  Atomics.store(words, site.agent + A_STATUS, GONE);
+  news();
 }
 
 /** What was thrown. The event of a worker of the user's, which nobody listened to, brings only words. */

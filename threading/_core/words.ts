@@ -85,8 +85,10 @@ export const WAITER_WORDS = 8;
 export const BUSY = 0;
 /** Status of a worker that waits for a job. */
 export const PARKED = 1;
-/** Status of a worker that has ended, or is about to without running any more of the user's code. */
+/** Status of a worker that has ended, or is about to without touching anything of ours any more. */
 export const GONE = 2;
+/** Status of a worker that is about to end, runs no more of the user's code, and has still to say that its thread has finished. */
+export const LEAVING = 4;
 
 /** Status of a worker that was killed. Its record is never used again, since locks may name it as their holder. */
 export const DEAD = 3;
@@ -119,7 +121,7 @@ export const A_SKIPPED = 5;
 export const A_SPARE = 6;
 /** A worker's: how many of its messages to the main agent have not been read. */
 export const A_REQUESTS = 7;
-/** A worker's: {@linkcode BUSY}, {@linkcode PARKED} or {@linkcode GONE}. */
+/** A worker's: {@linkcode BUSY}, {@linkcode PARKED}, {@linkcode LEAVING} or {@linkcode GONE}. */
 export const A_STATUS = 8;
 /** The main agent's: counts what its workers want it to look at. */
 export const A_NEWS = 9;
