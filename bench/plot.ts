@@ -52,7 +52,9 @@ function specOf({ group, rows }: Group, { date, deno, cpus }: Results): Spec {
     height: values.length * BAR,
     title: {
       text: group,
-      subtitle: `${unit}, less is better · Deno ${deno}, ${cpus} cores, ${date.slice(0, 10)}`,
+      subtitle: `${unit}, ${
+        unit.endsWith("/s") ? "more" : "less"
+      } is better · Deno ${deno}, ${cpus} cores, ${date.slice(0, 10)}`,
       anchor: "start",
       frame: "group",
     },
