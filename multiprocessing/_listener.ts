@@ -192,7 +192,7 @@ export class Listener implements Disposable, Waitable {
 
   /**
    * Stops listening, as leaving its `using` block does. Peers that were not accepted are turned away, the socket's file is removed.
-   * Closing twice does nothing. The address is free again once the event loop has come round.
+   * Closing twice does nothing. The address is free again once the event loop has come round twice.
    */
   close(): void {
     if (this.#isClosed) return;
