@@ -11,6 +11,7 @@ import { PIPE, run, TimeoutExpired } from "@batteries/concurrent/subprocess";
 import { consume, idle, type Item, itemOf, receive, work } from "../fixtures/faults/parties.ts";
 import { spin } from "../fixtures/multiprocessing/pool_tasks.ts";
 import { until } from "../contracts/world.ts";
+import { waitUntil } from "../multiprocessing/_world.ts";
 import { FakeClock } from "../sched/fake_clock.ts";
 
 const linux = Deno.build.os === "linux";
@@ -66,8 +67,15 @@ for (const most of [24, 40]) {
   });
 }
 
-function stop(pid: number): Disposable {
+/** Stops a process, and waits until it stands: until then it might still do something. */
+function halt(pid: number): void {
   Deno.kill(pid, "SIGSTOP");
+  if (!linux) return;
+  waitUntil(`${pid} is stopped`, () => / T /.test(Deno.readTextFileSync(`/proc/${pid}/stat`)));
+}
+
+function stop(pid: number): Disposable {
+  halt(pid);
   return {
     [Symbol.dispose]() {
       Deno.kill(pid, "SIGCONT");
@@ -132,9 +140,9 @@ Deno.test("a worker that is stopped in a call: the call is out of time, and the 
   const { pid } = await executor.submit(work, 1, 10);
   const begun = new Event();
   // The time counts from the call's beginning, so it has to have begun.
-  const future = executor.with({ timeout: 500 }).submit(spin, begun);
+  const future = executor.with({ timeout: 5000 }).submit(spin, begun);
   await begun.wait();
-  Deno.kill(pid, "SIGSTOP");
+  halt(pid);
   const error = await future.exception();
   assert(error instanceof TimeoutError, String(error));
   const next = await executor.submit(work, 3, 10);
@@ -145,7 +153,7 @@ Deno.test("a worker that is stopped in a call: the call is out of time, and the 
 Deno.test("a worker that is stopped before a call: an abort ends the call and the worker, and the next has another", async () => {
   await using executor = new ProcessPoolExecutor(1);
   const { pid } = await executor.submit(work, 1, 10);
-  Deno.kill(pid, "SIGSTOP");
+  halt(pid);
   const controller = new AbortController();
   const future = executor.with({ signal: controller.signal }).submit(work, 2, 10);
   // In the next turn it has been sent.
@@ -167,7 +175,6 @@ Deno.test({
     let next: Future<{ pid: number; square: number }>;
     {
       using _ = stop(pid);
-      await until("it is stopped", () => / T /.test(Deno.readTextFileSync(`/proc/${pid}/stat`)));
       const controller = new AbortController();
       const future = executor.with({ signal: controller.signal }).submit(work, 2, 10);
       controller.abort(new Error("enough"));
@@ -184,7 +191,7 @@ Deno.test({
   async fn() {
     const process = new Process({ target: idle, daemon: true });
     process.start();
-    Deno.kill(process.pid!, "SIGSTOP");
+    halt(process.pid!);
     await process.join({ timeout: 50 });
     assertEquals(process.exitcode, null);
     process.terminate();
@@ -202,11 +209,11 @@ Deno.test({
   async fn() {
     const executor = new ProcessPoolExecutor(1);
     const first = await executor.submit(work, 1, 10);
-    Deno.kill(first.pid, "SIGSTOP");
+    halt(first.pid);
     await executor.terminateWorkers();
     const pool = new Pool({ processes: 1 });
     const second = await pool.apply(work, [1, 10]);
-    Deno.kill(second.pid, "SIGSTOP");
+    halt(second.pid);
     pool.terminate();
     await pool.join();
     for (const { pid } of [first, second]) assertThrows(() => Deno.kill(pid, "SIGCONT"));

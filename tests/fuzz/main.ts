@@ -22,6 +22,7 @@ async function work(target: Target, flags: Record<string, string>): Promise<void
       seed: Number(flags.seed),
       from: Number(flags.from),
       inputs: Number(flags.inputs),
+      alone: true,
       progress: (next) => console.log(next),
     });
   } finally {

@@ -160,13 +160,13 @@ Deno.test("dummy.Pipe: polls, one way or both, and can be waited for", async () 
   const go = new dummy.Event();
   const process = new dummy.Process({ target: sendAfter, args: [writer, go] });
   process.start();
-  const polls = [reader.poll({ timeout: 10_000 }), wait([reader])] as const;
+  const polls = [reader.poll({ timeout: 60_000 }), wait([reader])] as const;
   go.set();
   assertEquals(await polls[0], true);
   assertEquals(await polls[1], [reader]);
   assertEquals(await reader.recv(), 42);
   await process.join();
-  assertEquals(await reader.poll({ timeout: 10_000 }), true);
+  assertEquals(await reader.poll({ timeout: 60_000 }), true);
   assertEquals(await Array.fromAsync(reader), []);
   const reason = new Error("enough");
   const [other] = dummy.Pipe();

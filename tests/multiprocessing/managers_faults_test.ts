@@ -143,9 +143,9 @@ Deno.test("manager: a client that is killed, leaves none of its waits behind", a
       /Event/.test(await manager.debugInfo()) && await clientsOf(manager) === 1
     );
     await queue.put("for me");
-    assertEquals(await queue.get({ timeout: 10_000 }), "for me");
+    assertEquals(await queue.get({ timeout: 60_000 }), "for me");
     await lock.release();
-    assert(await lock.acquire({ timeout: 10_000 }));
+    assert(await lock.acquire({ timeout: 60_000 }));
   }
 });
 
@@ -162,13 +162,13 @@ Deno.test("manager: a client that is killed while it waits for a condition, does
   process.start();
   await ready.wait();
   // It has let go of the lock, and waits.
-  assert(await condition.acquire({ timeout: 10_000 }));
+  assert(await condition.acquire({ timeout: 60_000 }));
   process.kill();
   await process.join();
   await until(async () => await clientsOf(manager) === 1);
   await condition.notifyAll();
   await condition.release();
-  assert(await condition.acquire({ timeout: 10_000 }));
+  assert(await condition.acquire({ timeout: 60_000 }));
 });
 
 Deno.test("manager: a server that is killed, fails every call with a clear error", async () => {

@@ -7,11 +7,11 @@ export async function alive(pid: number): Promise<"runs" | "gone"> {
 }
 
 /**
- * Whether a process that was told to end does so: asks until it has, for ten seconds at most. For processes whose end nobody here is
+ * Whether a process that was told to end does so: asks until it has, for a minute at most. For processes whose end nobody here is
  * told of.
  */
 export async function ends(pid: number): Promise<boolean> {
-  for (const start = performance.now(); performance.now() - start < 10_000;) {
+  for (const start = performance.now(); performance.now() - start < 60_000;) {
     if (await alive(pid) === "gone") return true;
   }
   return false;

@@ -103,12 +103,12 @@ both("kills and reaps on a time-out, and keeps the bytes that came", async (run)
         shell: true,
         captureOutput: true,
         text: true,
-        timeout: 1000,
+        timeout: 3000,
       }),
     TimeoutExpired,
   );
-  assert(performance.now() - start >= 1000);
-  assertEquals([error.timeout, error.cmd], [1000, "echo $$; echo e >&2; exec sleep 1000"]);
+  assert(performance.now() - start >= 3000);
+  assertEquals([error.timeout, error.cmd], [3000, "echo $$; echo e >&2; exec sleep 1000"]);
   assertInstanceOf(error.output, Uint8Array);
   assertStrictEquals(error.stdout, error.output);
   assertEquals(error.stderr, bytes("e\n"));
@@ -117,7 +117,7 @@ both("kills and reaps on a time-out, and keeps the bytes that came", async (run)
 
 both("does not wait after a time-out for a grandchild that holds the pipe", async (run) => {
   const error = await assertRejects(
-    () => run("sleep 1000 & echo $!; wait", { shell: true, captureOutput: true, timeout: 1000 }),
+    () => run("sleep 1000 & echo $!; wait", { shell: true, captureOutput: true, timeout: 3000 }),
     TimeoutExpired,
   );
   const grandchild = Number(new TextDecoder().decode(error.output as Uint8Array));
@@ -128,7 +128,7 @@ both("does not wait after a time-out for a grandchild that holds the pipe", asyn
 both("with killDescendants ends the grandchildren on a time-out, orphans too", async (run) => {
   const script = "sleep 1000 & echo $!; (sleep 1000 & echo $!); exec sleep 1000";
   const error = await assertRejects(
-    () => run(script, { shell: true, captureOutput: true, timeout: 1000, killDescendants: true }),
+    () => run(script, { shell: true, captureOutput: true, timeout: 3000, killDescendants: true }),
     TimeoutExpired,
   );
   const left = new TextDecoder().decode(error.output as Uint8Array).trim().split("\n").map(Number);
@@ -310,7 +310,7 @@ Deno.test("checkOutput and call refuse the options that they own", async () => {
 
 Deno.test("checkOutput with a time-out keeps what came", async () => {
   const error = await assertRejects(
-    () => checkOutput("printf BDFL; exec sleep 1000", { shell: true, timeout: 1000 }),
+    () => checkOutput("printf BDFL; exec sleep 1000", { shell: true, timeout: 3000 }),
     TimeoutExpired,
   );
   assertEquals(error.output, bytes("BDFL"));

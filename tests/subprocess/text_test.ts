@@ -147,7 +147,7 @@ Deno.test("TimeoutExpired has bytes in text mode too", async () => {
     shell: true,
     stdout: PIPE,
     text: true,
-    timeout: 1000,
+    timeout: 3000,
   })
     .catch((error) => error);
   assertEquals([error.stdout, error.stderr], [new TextEncoder().encode("x\n"), null]);
