@@ -50,7 +50,13 @@ export async function run({ scenario, seed, from, rounds }: Run): Promise<string
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   } finally {
-    for (const pid of processesOf(folder)) Deno.kill(pid, "SIGKILL");
+    for (const pid of processesOf(folder)) {
+      try {
+        Deno.kill(pid, "SIGKILL");
+      } catch {
+        // It has just ended.
+      }
+    }
     Deno.removeSync(folder, { recursive: true });
   }
 }
@@ -58,13 +64,18 @@ export async function run({ scenario, seed, from, rounds }: Run): Promise<string
 /** What is left of a run. */
 function leftOf(folder: string): string | undefined {
   const [pid] = processesOf(folder);
-  if (pid !== undefined) {
-    return `process ${pid} (${
-      Deno.readTextFileSync(`/proc/${pid}/cmdline`).replaceAll("\0", " ")
-    })`;
-  }
+  if (pid !== undefined) return `process ${pid} (${commandOf(pid)})`;
   const files = [...Deno.readDirSync(folder)].map(({ name }) => name);
   if (files.length > 0) return files.join(", ");
+}
+
+/** Most of those that are asked for are just ending. */
+function commandOf(pid: number): string {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/cmdline`).replaceAll("\0", " ");
+  } catch {
+    return "it has just ended";
+  }
 }
 
 /** The processes that have this temporary folder. */

@@ -7,6 +7,14 @@
 /** Far beyond what anything takes on a busy machine. */
 const HANGS_AFTER = 60_000;
 
+/**
+ * An address of this machine that a test has to itself, where there are as many as one likes: at 127.0.0.1 a port that was closed may be
+ * another test's by the time it is used again. `n` is the test's, from 2 to 254.
+ */
+export function ownHost(n: number): string {
+  return Deno.build.os === "linux" ? `127.0.83.${n}` : "127.0.0.1";
+}
+
 const cell = new Int32Array(new SharedArrayBuffer(4));
 
 /** Whether there is a process of that number; one that has ended and that nobody has looked at yet is none. */

@@ -11,6 +11,7 @@ import {
 import { PicklingError } from "@batteries/concurrent/multiprocessing";
 import { pattern } from "../fixtures/multiprocessing/pairs.ts";
 import { Stranger } from "../fixtures/multiprocessing/stranger.ts";
+import { ownHost } from "./_world.ts";
 
 const { AddrInUse, BadResource, ConnectionRefused, InvalidData, NotFound } = Deno.errors;
 const FAMILIES = ["AF_UNIX", "AF_INET"] as const;
@@ -59,7 +60,7 @@ for (const family of FAMILIES) {
       typeof address === "string" ? address : `${address.hostname}:${address.port}`;
     const { address } = listener;
     assertThrows(() => new Listener({ address }), AddrInUse, `Cannot listen at ${show(address)}: `);
-    const former = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const former = Deno.listen({ hostname: ownHost(3), port: 0 });
     former.close();
     const { hostname, port } = former.addr;
     const nobody: Address = family === "AF_INET" ? { hostname, port } : `${address}-of-nobody`;
@@ -195,7 +196,9 @@ for (const family of FAMILIES) {
   });
 
   test("close, ends accept, turns away who waits and can be repeated", async () => {
-    const listener = new Listener({ family });
+    const listener = new Listener(
+      family === "AF_UNIX" ? { family } : { address: { hostname: ownHost(5), port: 0 } },
+    );
     const client = await Client(listener.address);
     const accepted = await listener.accept();
     const waiting = await Client(listener.address);
@@ -324,7 +327,7 @@ for (const family of FAMILIES) {
   Deno.test(`Listener of ${family}, its address is free again once the event loop has come round twice`, async () => {
     const folder = Deno.makeTempDirSync();
     const listener = new Listener(
-      family === "AF_UNIX" ? { address: `${folder}/here` } : { family },
+      { address: family === "AF_UNIX" ? `${folder}/here` : { hostname: ownHost(4), port: 0 } },
     );
     const { address } = listener;
     listener.close();

@@ -38,9 +38,10 @@ import {
   QueueUser,
   sumLater,
 } from "../fixtures/multiprocessing/manager_parties.ts";
+import { ownHost } from "./_world.ts";
 
 const key = (text: string) => new TextEncoder().encode(text);
-const anywhere = { hostname: "127.0.0.1", port: 0 };
+const anywhere = { hostname: ownHost(2), port: 0 };
 
 async function run<A extends unknown[]>(
   target: (...args: A) => unknown,
