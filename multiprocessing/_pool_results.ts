@@ -52,7 +52,7 @@ export let settle: (result: AsyncResult<unknown>, ended: Ended) => void;
  * if (import.meta.main) {
  *   await using pool = new Pool({ processes: 2 });
  *   const result = pool.applyAsync(square, [10]);
- *   console.log(await result.get({ timeout: 1000 })); // 100
+ *   console.log(await result.get({ timeout: 60_000 })); // 100
  * }
  * ```
  *
