@@ -33,6 +33,7 @@ import {
   TimeoutError,
   timerUntil,
 } from "../threading/_core/mod.ts";
+import { isWell } from "../multiprocessing/_crew_protocol.ts";
 import { getIdent, ThreadError } from "../threading/mod.ts";
 import { Crew } from "./_crew.ts";
 import { type Arrived, received, receivedNow, receivedSoon } from "./_decode.ts";
@@ -585,7 +586,8 @@ export class Pool {
 
   /** The first to call this for a task decides. */
   #end(item: Item, ended: Ended, told = false): void {
-    if (this.#over(item, "value" in ended)) return;
+    const chunk = item.ring.words[item.block + B_CHUNK];
+    if (this.#over(item, isWell(ended, chunk))) return;
     if (!told && "error" in ended) item.extras?.forward?.(ERROR, encodeError(ended.error));
     conclude(item.future, ended);
   }

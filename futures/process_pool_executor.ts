@@ -7,7 +7,7 @@ import { type Ended, type Limit, remaining } from "../threading/_core/mod.ts";
 import { Crew, type Job, type Order, type Policy } from "../multiprocessing/_crew.ts";
 import { heapFlags, outOfMemory, TimeLimit } from "../multiprocessing/_crew_limit.ts";
 import { ProcessTrade } from "../multiprocessing/_crew_processes.ts";
-import { ofWhat } from "../multiprocessing/_crew_protocol.ts";
+import { isWell, ofWhat } from "../multiprocessing/_crew_protocol.ts";
 import type { Permissions } from "../multiprocessing/mod.ts";
 import { BrokenProcessPool } from "./_broken_process_pool.ts";
 import { type ExecutorStats, Tally } from "./_stats.ts";
@@ -137,7 +137,6 @@ export class ProcessPoolExecutor extends Executor {
     mustMove(terms?.transfer, "to another process");
     const call = new Call(this.#crew, this.#tally, fn, chunk, terms);
     call.submit(args, door);
-    takeAway(terms?.transfer);
     return call.future;
   }
 
@@ -194,6 +193,7 @@ class Call implements Order, Origin {
   readonly #crew: Crew<unknown>;
   readonly #tally: Tally;
   readonly #limit: TimeLimit | undefined;
+  readonly #transfer: Transferable[] | undefined;
   readonly #submitted = performance.now();
   #job: Job<unknown> | undefined;
 
@@ -208,6 +208,7 @@ class Call implements Order, Origin {
     this.#tally = tally;
     this.fn = fn;
     this.form = form;
+    this.#transfer = terms?.transfer;
     this.#limit = mayStop(terms)
       ? new TimeLimit(terms!, (why) => crew.stop(this.#job!, why))
       : undefined;
@@ -227,6 +228,14 @@ class Call implements Order, Origin {
     return this.#limit !== undefined;
   }
 
+  packed(): void {
+    takeAway(this.#transfer);
+  }
+
+  sent(): void {
+    this.#limit?.sent();
+  }
+
   began(): void {
     this.#limit?.began();
   }
@@ -237,7 +246,7 @@ class Call implements Order, Origin {
 
   ended(ended: Ended, ran: number): void {
     this.#limit?.end();
-    this.#tally.ended("value" in ended);
+    this.#tally.ended(isWell(ended, this.form));
     this.#tally.took(this.#submitted, ran);
     conclude(this.future, ended);
   }

@@ -27,6 +27,7 @@ import {
   locate,
   type Reference,
 } from "../threading/_core/mod.ts";
+import { ended } from "../threading/_core/life.ts";
 import { TimeLimit } from "./_crew_limit.ts";
 import {
   type Answer,
@@ -75,6 +76,8 @@ interface Known {
 /** Crews of this thread that have tasks. */
 // deno-lint-ignore no-explicit-any -- of any kind
 const busy = new Set<Crew<any>>();
+/** Those of a thread that has ended are nobody's. */
+const forget = () => busy.clear();
 
 let keys = 0;
 const known = new WeakMap<AnyFunction, Known>();
@@ -107,9 +110,15 @@ export interface Order {
   readonly alone?: boolean;
   /** The number of a group of tasks that are of use only together, above 0: when a worker is lost, those that it has all fail. */
   readonly group?: number;
-  /** Whether {@linkcode Order.began} is to be called: its worker is about to make the call. Again when another has to. */
+  /**
+   * Whether {@linkcode Order.sent} and {@linkcode Order.began} are to be called: a worker has it, and is about to make the call. Again
+   * when another has to.
+   */
   readonly tells?: boolean;
+  sent?(): void;
   began?(): void;
+  /** Called when nothing else can refuse it and nothing has come of it yet; what it throws refuses it. */
+  packed?(): void;
   /** Whoever submitted it wants it back, if no worker has it. */
   withdraw?(): void;
   /** Called once. `ran`: milliseconds, 0 when it never ran. */
@@ -288,6 +297,7 @@ export class Crew<B> {
     this.#references.add(fn.reference);
     // First the worker, which may fail to start: what is in the queue has a worker.
     this.#staff(this.#queued + 1);
+    order.packed?.();
     const isFirst = this.#jobs.size === 0;
     this.#jobs.set(job.id, job);
     this.#queue.push(job);
@@ -513,6 +523,7 @@ export class Crew<B> {
     worker.last = job;
     const kind = order.tells === true ? TOLD_TASK : TASK;
     hand.send([kind, job.id, key, order.form, job.body, order.group ?? 0]);
+    if (kind === TOLD_TASK) order.sent?.();
   }
 
   #answered(worker: Worker<B>, answer: Answer<B>): void {
@@ -562,8 +573,10 @@ export class Crew<B> {
   }
 
   #expect(some: boolean): void {
-    if (some) busy.add(this);
-    else busy.delete(this);
+    if (some) {
+      ended.add(forget);
+      busy.add(this);
+    } else busy.delete(this);
     if (some) here().hold();
     else here().unhold();
     this.#options.trade.expect?.(some);

@@ -4,12 +4,26 @@
  * @module
  */
 import { now, remaining, TimeoutError } from "../threading/_core/mod.ts";
+import { ended } from "../threading/_core/life.ts";
 import type { Ending } from "./_crew_protocol.ts";
 import type { RunOptions } from "./_terms.ts";
 import { MemoryError } from "./errors.ts";
 
-/** Limits of calls that run now. */
+/**
+ * Milliseconds that a worker may take to begin a call, beyond the time of the call itself: it imports what that needs. One that does not
+ * begin, because it was stopped or is held by what an earlier call has left behind, would keep the call for ever.
+ */
+const LONGEST_START = 10_000;
+/**
+ * They are counted in parts, one after the other, each of which ends in another turn of the event loop: while this process was itself
+ * stopped, or its thread blocked, no more than one of them has passed, and what was said meanwhile is heard before the last.
+ */
+const PARTS = 8;
+
+/** Limits of calls that a worker has now. */
 const running = new Set<TimeLimit>();
+/** Those of a thread that has ended are nobody's. */
+const forget = () => running.clear();
 
 /** Stops a call in time: by its signal from the time it is submitted, by its time-out from the time when its run begins. */
 export class TimeLimit {
@@ -17,6 +31,8 @@ export class TimeLimit {
   readonly #stop: (why: unknown) => void;
   readonly #aborted = () => this.#stop(this.#terms.signal!.reason);
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Parts of the time to begin that are left; 0 when it has begun. */
+  #parts = 0;
   /** When it is over, on the clock of `now`. */
   deadline = Infinity;
 
@@ -31,19 +47,38 @@ export class TimeLimit {
     else signal?.addEventListener("abort", this.#aborted, { once: true });
   }
 
+  /** A worker has it. */
+  sent(): void {
+    if (this.#terms.timeout === undefined) return;
+    ended.add(forget);
+    this.#parts = PARTS;
+    this.#arm();
+  }
+
+  /** Its function is being called. */
   began(): void {
-    const { timeout } = this.#terms;
-    if (timeout === undefined) return;
+    if (this.#terms.timeout === undefined) return;
+    this.#parts = 0;
+    this.#arm();
+  }
+
+  #arm(): void {
+    const timeout = Math.max(0, this.#terms.timeout!);
+    const time = this.#parts === 0 ? timeout : (timeout + LONGEST_START) / PARTS;
     clearTimeout(this.#timer);
-    this.deadline = now() + timeout;
+    this.deadline = now() + time;
     running.add(this);
-    if (timeout <= LONGEST_TIMER) {
-      this.#timer = setTimeout(() => this.#late(), Math.max(0, timeout));
-    }
+    if (time <= LONGEST_TIMER) this.#timer = setTimeout(() => this.#passed(), time);
   }
 
   #look(): void {
-    if (remaining(this.deadline) <= 0) this.#late();
+    if (remaining(this.deadline) <= 0) this.#passed();
+  }
+
+  #passed(): void {
+    if (this.#parts <= 1) return this.#late();
+    this.#parts--;
+    this.#arm();
   }
 
   /** For who is blocked, and whose timers therefore stand still: stops what is out of time, and says when there is more to stop. */
@@ -56,7 +91,16 @@ export class TimeLimit {
 
   #late(): void {
     running.delete(this);
-    this.#stop(new TimeoutError(`The call did not end within ${this.#terms.timeout} ms`));
+    const { timeout } = this.#terms;
+    this.#stop(
+      new TimeoutError(
+        this.#parts === 0
+          ? `The call did not end within ${timeout} ms`
+          : `The call was stopped before it ran: its worker took more than ${
+            LONGEST_START / 1000
+          } s longer to begin it than the ${timeout} ms that it may run`,
+      ),
+    );
   }
 
   end(): void {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { EncodedError, Limit, Parcel, Reference } from "../threading/_core/mod.ts";
+import type { EncodedError, Ended, Limit, Parcel, Reference } from "../threading/_core/mod.ts";
 
 /** Anything callable. */
 export type AnyFunction = (...args: never[]) => unknown;
@@ -22,6 +22,12 @@ export const ERROR = 1;
 export interface ChunkResult {
   readonly values: unknown[];
   readonly error?: EncodedError;
+}
+
+/** Whether a call has ended without an error, or all of many have. */
+export function isWell(ended: Ended, form: number): boolean {
+  return "value" in ended &&
+    (form === CALL || (ended.value as ChunkResult | undefined)?.error === undefined);
 }
 
 /** How values travel to the workers of one kind and back. `B` is what a value travels as. */

@@ -62,6 +62,8 @@ export class ResultIterator implements AsyncIterableIterator<never> {
   #reading = false;
   #exhausted = false;
   #over = false;
+  /** See {@linkcode ResultIterator.stop}. */
+  #stopped = false;
   /** Of the first chunk: what was not given yet, the next one last. */
   #values: unknown[] | undefined;
   readonly #waiters: Waiter[] = [];
@@ -75,6 +77,19 @@ export class ResultIterator implements AsyncIterableIterator<never> {
       : sync.call(source);
     if (sync === undefined) void this.#readSoon();
     else this.#readNow();
+  }
+
+  /** The pool has ended: so do the results, after those that were sent, and whoever waits for items waits no longer. */
+  stop(error: unknown): void {
+    if (this.#exhausted) return;
+    this.#stopped = true;
+    this.#leaveSource();
+    this.#pushError(error);
+  }
+
+  #pushError(error: unknown): void {
+    this.#slots.push({ ended: { values: [], error: { error } }, size: 0, cancel: () => {} });
+    this.#feed();
   }
 
   /** Reads all that there is. */
@@ -126,7 +141,7 @@ export class ResultIterator implements AsyncIterableIterator<never> {
           }
           chunk.push(value);
         }
-        if (this.#over) return;
+        if (this.#over || this.#stopped) return;
         this.#send(chunk);
       }
     } catch (error) {
@@ -141,8 +156,7 @@ export class ResultIterator implements AsyncIterableIterator<never> {
   /** An incomplete chunk is lost with its source, as in Python. */
   #sourceFailed(error: unknown): void {
     this.#exhausted = true;
-    this.#slots.push({ ended: { values: [], error: { error } }, size: 0, cancel: () => {} });
-    this.#feed();
+    if (!this.#stopped) this.#pushError(error);
   }
 
   #send(chunk: unknown[]): void {

@@ -23,8 +23,8 @@ import type { ElementOf, InitOf, ValueType, ViewOf } from "./_types.ts";
 
 /** What a shared object with a lock is made with. */
 export interface SharedOptions {
-  /** `true`, or absent: a new `RLock`. A lock: that one. `false`: none, as `RawValue` and `RawArray`. */
-  lock?: boolean | Lock | RLock;
+  /** `true`, `null` or absent: a new `RLock`. A lock: that one. `false`: none, as `RawValue` and `RawArray`. */
+  lock?: boolean | Lock | RLock | null;
 }
 
 interface Parts {
@@ -267,16 +267,13 @@ function wrap(object: RawObject, lock: Lock | RLock): SynchronizedBase {
 /** The lock that `lock` asks for; `undefined` for none. */
 function lockOf(lock: unknown, what: string): Lock | RLock | undefined {
   if (lock === false) return undefined;
-  if (lock === undefined || lock === true) return new RLock();
-  const given = lock as Partial<Lock> | null;
-  if (typeof given === "object" && given !== null) {
-    const { acquire, release } = given;
+  if (lock === undefined || lock === null || lock === true) return new RLock();
+  if (typeof lock === "object") {
+    const { acquire, release } = lock as Partial<Lock>;
     if (typeof acquire === "function" && typeof release === "function") return lock as Lock;
   }
   throw new TypeError(
-    `Cannot ${what}: lock must be a Lock or an RLock of multiprocessing, or a boolean, got ${
-      lock === null ? "null" : typeof lock
-    }`,
+    `Cannot ${what}: lock must be a Lock or an RLock of multiprocessing, or a boolean, got ${typeof lock}`,
   );
 }
 
@@ -311,7 +308,7 @@ export function Value<const T extends ValueType>(
 export function Value<const T extends ValueType>(
   type: T,
   init?: InitOf<T>,
-  options?: { lock?: true | Lock | RLock },
+  options?: { lock?: true | Lock | RLock | null },
 ): Synchronized<ValueOf<T>>;
 /** The same with a lock or without, as the options say. */
 export function Value<const T extends ValueType>(
@@ -362,7 +359,7 @@ function SharedArrayOf<const T extends ValueType>(
 function SharedArrayOf<const T extends ValueType>(
   type: T,
   sizeOrInit: number | Iterable<InitOf<T>> | (T extends "c" ? string | Uint8Array : never),
-  options?: { lock?: true | Lock | RLock },
+  options?: { lock?: true | Lock | RLock | null },
 ): ArrayOf<T>;
 /** The same with a lock or without, as the options say. */
 function SharedArrayOf<const T extends ValueType>(
@@ -432,7 +429,7 @@ export function synchronized(object: unknown, lock?: GivenLock): SynchronizedBas
 }
 
 /** A lock, alone as in Python, or in an options bag as for `Value` and `Array`. */
-export type GivenLock = Lock | RLock | { lock?: Lock | RLock };
+export type GivenLock = Lock | RLock | null | { lock?: Lock | RLock | null };
 
 /**
  * A copy of a shared value or array in memory of its own, without a lock.

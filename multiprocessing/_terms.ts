@@ -14,7 +14,7 @@ export interface RunOptions {
   signal?: AbortSignal;
   /**
    * Milliseconds that each call may run, from its start. Then it is ended for good, whatever it does, and its future fails with a
-   * `TimeoutError`.
+   * `TimeoutError`. So does a call that has a worker, which has not begun it within ten seconds more.
    */
   timeout?: number;
   /** What is moved with the arguments instead of being copied, such as `ArrayBuffer`s: nothing is left of it here. */
@@ -91,17 +91,39 @@ export function mustBeCalled(fn: (...args: never[]) => unknown, what: string): v
 
 /** @throws {PicklingError} when something is to be moved that can be moved to another thread at most. `where`: `"to another process"`. */
 export function mustMove(transfer: Transferable[] | undefined, where: string): void {
-  const stranger = transfer?.find((each) => !(each instanceof ArrayBuffer));
-  if (stranger === undefined) return;
-  throw new PicklingError(
-    `Cannot transfer ${
-      Object.prototype.toString.call(stranger).slice(8, -1)
-    } ${where}: only ArrayBuffers can be moved there`,
-  );
+  if (transfer === undefined) return;
+  for (const each of transfer) {
+    if (each instanceof ArrayBuffer) continue;
+    const kind = Object.prototype.toString.call(each).slice(8, -1);
+    throw new PicklingError(
+      `Cannot transfer ${kind} ${where}: only ArrayBuffers can be moved there`,
+    );
+  }
+  if (new Set(transfer).size === transfer.length) return;
+  throw new PicklingError(`Cannot transfer an ArrayBuffer twice: transfer must have it once`);
 }
 
-/** Takes away what was to be moved and was copied. What is gone already went with another call on the same terms. */
+/** Bytes of a page of WebAssembly's memory. */
+const PAGE = 65536;
+
+/**
+ * Takes away what was to be moved and was copied. What is gone already went with another call on the same terms.
+ *
+ * @throws {PicklingError} when one of them can never be taken from whoever has it: the memory of a WebAssembly module. Then nothing is
+ * gone, unless there were several of whole pages.
+ */
 export function takeAway(buffers: Transferable[] | undefined): void {
-  const transfer = buffers?.filter((buffer) => !(buffer as ArrayBuffer).detached);
-  if (transfer !== undefined && transfer.length > 0) structuredClone(null, { transfer });
+  const transfer = (buffers as ArrayBuffer[] | undefined)?.filter(({ detached }) => !detached);
+  if (transfer === undefined || transfer.length === 0) return;
+  // They go one after the other, and whether one can go is known when it is its turn: those that may not are first.
+  const isSuspect = ({ byteLength }: ArrayBuffer) => byteLength % PAGE === 0;
+  transfer.sort((a, b) => Number(isSuspect(b)) - Number(isSuspect(a)));
+  try {
+    structuredClone(null, { transfer });
+  } catch (cause) {
+    throw new PicklingError(
+      "Cannot transfer the memory of a WebAssembly module: it cannot leave it; slice() gives a copy that can",
+      { cause },
+    );
+  }
 }

@@ -41,6 +41,7 @@ import {
   CALL,
   type ChunkResult,
   type Ending,
+  isWell,
   ofWhat,
   SPREAD,
 } from "./_crew_protocol.ts";
@@ -176,7 +177,8 @@ export class Pool implements AsyncDisposable {
   readonly #size: number;
   /** Whether `close` was called. The crew is closed when all items have been read that were there before. */
   #closed = false;
-  readonly #reading = new Set<object>();
+  /** Calls whose items have not all been read, and those who read them. */
+  readonly #reading = new Map<object, Reader | undefined>();
   /** Errors of chunks whose classes are being imported: what decodes them without. */
   readonly #late = new Set<() => void>();
   readonly #pumped: Pumped;
@@ -295,6 +297,8 @@ export class Pool implements AsyncDisposable {
         group: stoppable ? undefined : group,
         alone: stoppable,
         tells: stoppable,
+        packed: () => takeAway(terms?.transfer),
+        sent: () => limit?.sent(),
         began: () => limit?.began(),
         ended: (ended, ran) => {
           limit?.end();
@@ -306,7 +310,6 @@ export class Pool implements AsyncDisposable {
       values,
       door,
     );
-    takeAway(terms?.transfer);
     limit?.start();
     return () => {
       if (crew.cancel(job)) limit?.end();
@@ -468,7 +471,7 @@ export class Pool implements AsyncDisposable {
       return result;
     }
     // Sent as soon as they have come.
-    this.#reading.add(result);
+    this.#reading.set(result, { hurry() {}, stop: (error) => settle(result, { error }) });
     Array.fromAsync(iterable)
       .then(mapItems)
       .catch((error) => settle(result, { error }))
@@ -591,7 +594,7 @@ export class Pool implements AsyncDisposable {
     if (Array.isArray(iterable)) report?.expect(iterable.length);
     this.#crew.mustKnow(fn, door);
     const place = {};
-    this.#reading.add(place);
+    this.#reading.set(place, undefined);
     const results = new ResultIterator(iterable, {
       chunksize,
       ordered,
@@ -605,19 +608,16 @@ export class Pool implements AsyncDisposable {
       },
       read: () => this.#read(place),
     });
-    if (this.#reading.has(place)) this.#hurries.set(place, () => results.hurry());
+    if (this.#reading.has(place)) this.#reading.set(place, results);
     return results;
   }
 
   /** Called when all items of a call have been read, or nobody wants them any more. */
   readonly #joiners: (() => void)[] = [];
-  /** How to have the items read that iterators have not read yet. */
-  readonly #hurries = new Map<object, () => void>();
 
   /** All items of a call have been read. */
   #read(place: object): void {
     this.#reading.delete(place);
-    this.#hurries.delete(place);
     if (this.#closed && this.#reading.size === 0) this.#crew.close();
     for (const joiner of this.#joiners.splice(0)) joiner();
   }
@@ -627,7 +627,7 @@ export class Pool implements AsyncDisposable {
     if (this.#closed) return;
     this.#closed = true;
     if (this.#reading.size === 0) return this.#crew.close();
-    for (const hurry of [...this.#hurries.values()]) hurry();
+    for (const reader of [...this.#reading.values()]) reader?.hurry();
   }
 
   /**
@@ -636,11 +636,12 @@ export class Pool implements AsyncDisposable {
    */
   async terminate(): Promise<void> {
     this.#closed = true;
+    const error = () => new ProcessError("Cannot finish the call: its pool was terminated");
+    const readers = [...this.#reading.values()];
     this.#reading.clear();
-    this.#crew.end(
-      "terminate",
-      () => new ProcessError("Cannot finish the call: its pool was terminated"),
-    );
+    this.#crew.end("terminate", error);
+    // Whoever waits for a result of items that are still to come would wait for those.
+    for (const reader of readers) reader?.stop(error());
     // Who joins no longer waits for items.
     for (const joiner of this.#joiners.splice(0)) joiner();
     await this.#crew.join({ idle: true });
@@ -747,12 +748,6 @@ function pumpedBy(crew: Crew<unknown>, late: ReadonlySet<() => void>): Pumped {
   };
 }
 
-/** Whether a call has ended without an error, or all of a chunk have. */
-function isWell(ended: Ended, form: number): boolean {
-  return "value" in ended &&
-    (form === CALL || (ended.value as ChunkResult).error === undefined);
-}
-
 /** Tells how far a map has come. */
 class Reporter {
   readonly #tell: (progress: Progress) => void;
@@ -783,6 +778,14 @@ function reporterOf(options: ChunkOptions | undefined): Reporter | undefined {
   }
   const tell = progress === true ? progressBar() : progress;
   return tell === undefined ? undefined : new Reporter(tell);
+}
+
+/** Reads the items of a call. */
+interface Reader {
+  /** Has all of them read, however many results were taken. */
+  hurry(): void;
+  /** No more of them are wanted; what is still to come fails. */
+  stop(error: Error): void;
 }
 
 type MapOptions = ChunkOptions & Callbacks<unknown>;

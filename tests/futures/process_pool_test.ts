@@ -416,6 +416,21 @@ Deno.test("ProcessPoolExecutor: with, of calls that have not started, that end i
   port2.close();
 });
 
+Deno.test("ProcessPoolExecutor and ThreadPoolExecutor: stats, count a chunk of a map with a call that fails as failed", async () => {
+  for (const Kind of [ProcessPoolExecutor, ThreadPoolExecutor]) {
+    await using executor = new Kind(1);
+    const results = executor.map(unlessThree, [1, 2, 3, 4, 5], { chunksize: 2 });
+    assertEquals([(await results.next()).value, (await results.next()).value], [1, 4]);
+    await assertRejects(() => results.next(), RangeError, "said 3");
+    const well = executor.map(unlessThree, [1, 2, 4, 5, 6], { chunksize: 3 });
+    assertEquals(await Array.fromAsync(well), [1, 4, 16, 25, 36]);
+    const { done, failed } = executor.stats();
+    assertEquals(failed, 1, Kind.name);
+    // The last chunk of the first map may have been taken back.
+    assert(done === 3 || done === 4, Kind.name);
+  }
+});
+
 Deno.test("ProcessPoolExecutor: memoryLimit, fails the call that needs more and no other", async () => {
   await using executor = new ProcessPoolExecutor({ maxWorkers: 1, memoryLimit: 48 });
   const before = executor.submit(square, 2);

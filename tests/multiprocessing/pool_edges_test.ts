@@ -2,7 +2,13 @@
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ProcessPoolExecutor } from "@batteries/concurrent/futures";
-import { PicklingError, Pool, ThreadPool } from "@batteries/concurrent/multiprocessing/pool";
+import {
+  PicklingError,
+  Pool,
+  ProcessError,
+  ThreadPool,
+  TimeoutError,
+} from "@batteries/concurrent/multiprocessing/pool";
 import { Crew } from "../../multiprocessing/_crew.ts";
 import type { Boss, Letter, Trade } from "../../multiprocessing/_crew_protocol.ts";
 import { TASK } from "../../multiprocessing/_crew_protocol.ts";
@@ -71,6 +77,40 @@ for (const Kind of [Pool, ThreadPool]) {
     await pool.terminate();
     await joined;
     last.resolve(3);
+  });
+
+  Deno.test(`${name}: terminate, ends those who wait for items that do not come`, async () => {
+    for (const method of ["imap", "imapUnordered"] as const) {
+      const pool = new Kind(1);
+      const asked = Promise.withResolvers<void>();
+      let left = false;
+      const items: AsyncIterableIterator<number> = {
+        next: () => (asked.resolve(), new Promise(() => {})),
+        return: () => (left = true, Promise.resolve({ done: true, value: undefined })),
+        [Symbol.asyncIterator]: () => items,
+      };
+      const results = pool[method](square, items);
+      const first = assertRejects(() => results.next(), ProcessError, "terminated");
+      const second = results.next();
+      await asked.promise;
+      await pool.terminate();
+      await first;
+      assertEquals([await second, left], [{ done: true, value: undefined }, true]);
+      await pool.join();
+    }
+    const pool = new Kind(1);
+    const late = Promise.withResolvers<number>();
+    const items = (async function* () {
+      yield await late.promise;
+    })();
+    const result = pool.mapAsync(square, items);
+    const results = pool.imap(square, [1, 2]);
+    assertEquals((await results.next()).value, 1);
+    await pool.terminate();
+    await assertRejects(() => result.get(), ProcessError, "terminated");
+    // What comes after all, is nobody's.
+    late.resolve(3);
+    await pool.join();
   });
 
   Deno.test(`${name}: a progress function that throws, harms nobody`, async () => {
@@ -210,4 +250,44 @@ Deno.test("who comes when nobody was there to be listened to, is heard", async (
   expect(who, false);
   // Whoever listened is still on the way to find that nobody expects anything.
   await quiet();
+});
+
+Deno.test("Pool and ProcessPoolExecutor: transfer of what cannot be moved, is refused before anything has happened", async () => {
+  const file = await Deno.makeTempFile();
+  const pool = new Pool(1);
+  const executor = new ProcessPoolExecutor(1);
+  try {
+    const buffer = new ArrayBuffer(8);
+    const { buffer: memory } = new WebAssembly.Memory({ initial: 1 });
+    const wrong = [
+      [buffer, memory],
+      [buffer, buffer],
+      [buffer, undefined],
+      [buffer, null],
+      [buffer, new SharedArrayBuffer(8)],
+    ];
+    for (const transfer of wrong as ArrayBuffer[][]) {
+      const call = { file, value: 1 };
+      const inPool = pool.with({ transfer });
+      assertThrows(() => inPool.applyAsync(note, [call]), PicklingError, "Cannot transfer");
+      await assertRejects(() => inPool.map(note, [call]), PicklingError, "Cannot transfer");
+      await assertRejects(() => inPool.imap(note, [call]).next(), PicklingError);
+      const inExecutor = executor.with({ transfer });
+      assertThrows(() => inExecutor.submit(note, call), PicklingError, "Cannot transfer");
+      assertEquals([buffer.detached, memory.byteLength], [false, 65536]);
+    }
+    const growing = new ArrayBuffer(8, { maxByteLength: 16 });
+    const transfer = [buffer, growing, new ArrayBuffer(0)];
+    assertEquals(await pool.with({ transfer }).apply(square, [3]), 9);
+    assertEquals(transfer.map(({ detached }) => detached), [true, true, true]);
+    assertEquals(pool.stats().done, 1);
+  } finally {
+    pool.close();
+    await pool.join();
+    await executor.shutdown();
+    // Nothing of what was refused was called.
+    const text = await Deno.readTextFile(file);
+    await Deno.remove(file);
+    assertEquals(text, "");
+  }
 });

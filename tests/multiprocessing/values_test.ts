@@ -99,13 +99,17 @@ Deno.test("Value: with a lock, is Synchronized and has it; which lock is the cal
   assertInstanceOf(value.getLock(), RLock);
   assertEquals(value.getObj().value, 5);
   assertInstanceOf(Value("i", 5, { lock: true }).getLock(), RLock);
+  // Python's `lock=None`.
+  assertInstanceOf(Value("i", 5, { lock: null }).getLock(), RLock);
+  assertInstanceOf(SharedArray("i", 5, { lock: null }).getLock(), RLock);
+  assertInstanceOf(synchronized(RawValue("i"), null).getLock(), RLock);
   for (const lock of [new Lock(), new RLock()]) {
     assert(Value("i", 5, { lock }).getLock() === lock);
   }
   const raw = Value("i", 5, { lock: false });
   assertEquals(raw.value, 5);
   assertFalse("getLock" in raw || "getObj" in raw || "acquire" in raw);
-  for (const lock of ["navalue", 5, null, {}, { acquire() {} }]) {
+  for (const lock of ["navalue", 5, {}, { acquire() {} }]) {
     assertThrows(() => Value("i", 5, { lock: lock as unknown as Lock }), TypeError, "lock");
     assertThrows(() => SharedArray("i", 5, { lock: lock as unknown as Lock }), TypeError, "lock");
   }
