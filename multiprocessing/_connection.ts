@@ -20,6 +20,7 @@ import {
   register,
   type WaitOptions,
 } from "../threading/_core/mod.ts";
+import { showAs } from "./_show.ts";
 
 /** Makes the connection over a channel, which is its own from now on. `made` is the library function that the user called. */
 export let connect: <T>(
@@ -94,6 +95,10 @@ export class Connection<T = unknown> implements Disposable, Waitable {
   }
 
   static {
+    showAs(
+      Connection<unknown>,
+      ({ readable, writable, closed }) => closed ? { closed } : { readable, writable },
+    );
     connect = <T>(channel: Channel, sides: Sides, made: (...args: never[]) => unknown) =>
       new Connection<T>(channel, sides, made);
     register(Connection as unknown as abstract new () => Connection, {

@@ -22,6 +22,7 @@ import { Fifo } from "./_fifo.ts";
 import { expire, ready, type Waitable } from "./_ready.ts";
 import { SocketChannel } from "./_channel_socket.ts";
 import { type Limit, limitOf, opened, refuse, type WaitOptions } from "../threading/_core/mod.ts";
+import { showAs } from "./_show.ts";
 
 /** How long a handshake may take, in milliseconds: as long as CPython waits for a connection to be made. */
 const PATIENCE = 20_000;
@@ -105,6 +106,7 @@ export class Listener implements Disposable, Waitable {
   #isClosed = false;
 
   static {
+    showAs(Listener, ({ address }) => ({ address }));
     refuse(Listener, "a Listener belongs to the process that made it; send its address");
   }
 

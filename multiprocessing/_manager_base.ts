@@ -20,6 +20,7 @@ import { BaseProxy, holdOf, proxyOn } from "./_proxy.ts";
 import { happens } from "./_ready.ts";
 import type { StartMethod } from "./_settings.ts";
 import { ProcessError } from "./errors.ts";
+import { showAs } from "./_show.ts";
 
 /** Options of {@linkcode BaseManager}. */
 export interface ManagerOptions {
@@ -134,6 +135,7 @@ export class BaseManager<Types extends object = Record<never, never>> implements
   #closed: () => void = () => {};
 
   static {
+    showAs(BaseManager, (manager) => ({ address: manager.#address, state: manager.#state.is }));
     refuse(
       BaseManager,
       "a manager belongs to the process that made it; send its proxies, or its address, and connect() there",

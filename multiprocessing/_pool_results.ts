@@ -14,6 +14,7 @@ import {
 } from "../threading/_core/mod.ts";
 import { happens } from "./_ready.ts";
 import { ProcessError } from "./errors.ts";
+import { showAs } from "./_show.ts";
 
 /** What a call of a pool may be followed by. */
 export interface Callbacks<T> {
@@ -66,6 +67,7 @@ export class AsyncResult<T> {
   #crew: Pumped | undefined;
 
   static {
+    showAs(AsyncResult<unknown>, (result) => result.#ended ?? { ready: false });
     refuse(
       AsyncResult,
       "a result belongs to the thread that has the pool; send what its get() gives instead",

@@ -10,6 +10,7 @@ import { holdOn } from "./_manager_link.ts";
 import type { AnyClass } from "./_manager_registry.ts";
 import { LONGEST_NAME } from "./_manager_wire.ts";
 import { processAuthkey } from "./_manager_authkey.ts";
+import { showAs } from "./_show.ts";
 
 /** What a proxy is made with. Only this package makes one. */
 export interface ProxyParts {
@@ -73,6 +74,10 @@ export class BaseProxy implements Disposable {
   }
 
   static {
+    showAs(BaseProxy, (proxy) => {
+      const { typeid, object, server } = proxy.#hold.token;
+      return { typeid, object, manager: server.slice(0, 8) };
+    });
     register(BaseProxy, {
       name: "multiprocessing.Proxy",
       // With it come the proxy classes of all kinds.

@@ -15,6 +15,7 @@
  */
 import { register } from "../threading/_core/mod.ts";
 import { SharedMemory } from "./_shared_memory.ts";
+import { showAs } from "./_show.ts";
 
 /** What a {@linkcode ShareableList} can hold. */
 export type Shareable = string | number | bigint | boolean | null | Uint8Array;
@@ -129,6 +130,7 @@ export class ShareableList implements Iterable<Shareable>, Disposable {
   }
 
   static {
+    showAs(ShareableList, (list) => ({ items: [...list] }));
     register(ShareableList, {
       name: "multiprocessing.ShareableList",
       module: import.meta.url,

@@ -6,6 +6,7 @@
 import { opened, register } from "../threading/_core/mod.ts";
 import { type Mapping, type Platform, platform } from "../threading/_core/platform/mod.ts";
 import { forget, newName, sweep, track } from "./_tracker.ts";
+import { showAs } from "./_show.ts";
 
 /** What a {@linkcode SharedMemory} is made with. */
 export interface SharedMemoryOptions {
@@ -107,6 +108,7 @@ export class SharedMemory implements Disposable {
   }
 
   static {
+    showAs(SharedMemory, ({ name, size }) => ({ name, size }));
     register(SharedMemory, {
       name: "multiprocessing.SharedMemory",
       module: import.meta.url,

@@ -26,6 +26,7 @@ import {
   type ValueType,
   type ViewOf,
 } from "./_types.ts";
+import { showAs } from "./_show.ts";
 
 /** What may be written to an element of a shared text: a byte, as a number, or as text or bytes of length 1. */
 export type TextElement = number | string | Uint8Array;
@@ -90,6 +91,7 @@ const heldBy = RawObject._heldBy;
 /** A single shared value. Made by {@linkcode RawValue}. */
 export class SharedValue<T = unknown> extends RawObject {
   static {
+    showAs(SharedValue<unknown>, ({ value }) => ({ value }));
     register(SharedValue, {
       name: "multiprocessing.RawValue",
       module: import.meta.url,
@@ -116,6 +118,7 @@ export class SharedArray<E = unknown, V = unknown, I = E> extends RawObject impl
   #view: V | undefined;
 
   static {
+    showAs(SharedArray<unknown>, ({ length }) => ({ length }));
     register(SharedArray, {
       name: "multiprocessing.RawArray",
       module: import.meta.url,

@@ -25,6 +25,7 @@ import {
 } from "./_sync_rounds.ts";
 import { newSeat } from "./_sync_seat.ts";
 import { discard, type Kind, type Parts, reduce, revive } from "./_sync_travel.ts";
+import { showAs } from "./_show.ts";
 
 const kind: Kind<NearRounds, FarRounds> = {
   name: "Barrier",
@@ -121,6 +122,7 @@ export class Barrier {
   }
 
   static {
+    showAs(Barrier, ({ parties, nWaiting, broken }) => ({ parties, nWaiting, broken }));
     register(Barrier, {
       name: "multiprocessing.Barrier",
       module: import.meta.url,

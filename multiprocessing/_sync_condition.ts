@@ -23,6 +23,7 @@ import { newSeat } from "./_sync_seat.ts";
 import { TABLE_WORDS } from "./_sync_slots.ts";
 import { ABORTED } from "./_sync_steps.ts";
 import { discard, type Kind, type Parts, reduce, revive } from "./_sync_travel.ts";
+import { showAs } from "./_show.ts";
 
 const kind: Kind<NearTable, FarTable> = {
   name: "Condition",
@@ -97,6 +98,7 @@ export class Condition {
   }
 
   static {
+    showAs(Condition, (condition) => ({ locked: condition.locked() }));
     register(Condition, {
       name: "multiprocessing.Condition",
       module: import.meta.url,

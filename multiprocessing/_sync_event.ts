@@ -12,6 +12,7 @@ import type { FlagPort } from "./_sync_ports.ts";
 import { newSeat } from "./_sync_seat.ts";
 import { ABORTED } from "./_sync_steps.ts";
 import { discard, type Kind, type Parts, reduce, revive } from "./_sync_travel.ts";
+import { showAs } from "./_show.ts";
 
 const kind: Kind<NearFlag, FarFlag> = {
   name: "Event",
@@ -51,6 +52,7 @@ export class Event {
   }
 
   static {
+    showAs(Event, (event) => ({ set: event.isSet() }));
     register(Event, {
       name: "multiprocessing.Event",
       module: import.meta.url,

@@ -23,6 +23,7 @@ import { newSeat } from "./_sync_seat.ts";
 import { ABORTED } from "./_sync_steps.ts";
 import { isWaiting } from "./_sync_waiting.ts";
 import { discard, type Kind, type Parts, reduce, revive } from "./_sync_travel.ts";
+import { showAs } from "./_show.ts";
 
 const kind: Kind<NearMutex, FarMutex> = {
   name: "Lock",
@@ -78,6 +79,7 @@ export class Lock {
   }
 
   static {
+    showAs(Lock, (lock) => ({ locked: lock.locked() }));
     register(Lock, {
       name: "multiprocessing.Lock",
       module: import.meta.url,

@@ -21,6 +21,7 @@ import type { MutexPort } from "./_sync_ports.ts";
 import { newSeat } from "./_sync_seat.ts";
 import { ABORTED } from "./_sync_steps.ts";
 import { discard, type Kind, type Parts, reduce, revive } from "./_sync_travel.ts";
+import { showAs } from "./_show.ts";
 
 const kind: Kind<NearMutex, FarMutex> = {
   name: "RLock",
@@ -76,6 +77,7 @@ export class RLock {
   }
 
   static {
+    showAs(RLock, (lock) => ({ locked: lock.locked() }));
     register(RLock, {
       name: "multiprocessing.RLock",
       module: import.meta.url,

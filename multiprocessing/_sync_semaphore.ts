@@ -20,6 +20,7 @@ import type { PermitsPort } from "./_sync_ports.ts";
 import { newSeat } from "./_sync_seat.ts";
 import { ABORTED } from "./_sync_steps.ts";
 import { discard, type Kind, type Parts, reduce, revive } from "./_sync_travel.ts";
+import { showAs } from "./_show.ts";
 
 const kind: Kind<NearPermits, FarPermits> = {
   name: "Semaphore",
@@ -92,6 +93,7 @@ export class Semaphore {
   }
 
   static {
+    showAs(Semaphore, (semaphore) => ({ value: semaphore.getValue() }));
     register(Semaphore, {
       name: "multiprocessing.Semaphore",
       module: import.meta.url,

@@ -20,6 +20,7 @@ import {
 } from "./_shared_values.ts";
 import { type Lock, RLock } from "./synchronize.ts";
 import type { ElementOf, InitOf, ValueType, ViewOf } from "./_types.ts";
+import { showAs } from "./_show.ts";
 
 /** What a shared object with a lock is made with. */
 export interface SharedOptions {
@@ -124,6 +125,10 @@ export abstract class SynchronizedBase {
 export class Synchronized<T = unknown> extends SynchronizedBase {
   readonly #value: SharedValue<T>;
 
+  static {
+    showAs(Synchronized<unknown>, ({ value }) => ({ value }));
+  }
+
   /** @internal */
   constructor(object: RawObject, lock: Lock | RLock) {
     super(object, lock);
@@ -167,6 +172,10 @@ export class Synchronized<T = unknown> extends SynchronizedBase {
 export class SynchronizedArray<E = unknown, V = unknown, I = E> extends SynchronizedBase
   implements Iterable<E> {
   readonly #array: SharedArray<E, V, I>;
+
+  static {
+    showAs(SynchronizedArray<unknown>, ({ length }) => ({ length }));
+  }
 
   /** @internal */
   constructor(object: RawObject, lock: Lock | RLock) {

@@ -66,6 +66,7 @@ import {
 } from "./_pool_results.ts";
 import type { StartMethod } from "./context.ts";
 import { ProcessError } from "./errors.ts";
+import { showAs } from "./_show.ts";
 
 export { AsyncResult, type Callbacks, MapResult } from "./_pool_results.ts";
 export { WorkerLostError } from "./_pool_errors.ts";
@@ -184,6 +185,7 @@ export class Pool implements AsyncDisposable {
   readonly #pumped: Pumped;
 
   static {
+    showAs(Pool, (pool) => ({ state: pool.#shownState(), processes: pool.#size }));
     refuse(
       Pool,
       "a pool belongs to the thread that made it; make one in the other thread, or let a manager hold it",
@@ -665,6 +667,12 @@ export class Pool implements AsyncDisposable {
   /** Leaving an `await using` block: {@linkcode Pool.terminate}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.terminate();
+  }
+
+  #shownState(): string {
+    const { state } = this.#crew;
+    if (state === "ended") return "terminated";
+    return this.#closed && state === "open" ? "closed" : state;
   }
 
   #mustRun(): void {

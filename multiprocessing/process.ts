@@ -40,6 +40,7 @@ import { settle, type StartMethod } from "./_settings.ts";
 import type { Child } from "./_spawn.ts";
 import { ProcessError } from "./errors.ts";
 import { log, nameFrom } from "./logging.ts";
+import { showAs } from "./_show.ts";
 
 /** Options of {@linkcode Process}. */
 export interface ProcessOptions<A extends unknown[] = unknown[]> {
@@ -137,6 +138,7 @@ export class Process<A extends unknown[] = any[]> {
   #sentinel: Sentinel | undefined;
 
   static {
+    showAs(Process<never[]>, (process) => process.#shown());
     refuse(Process, STAYS);
   }
 
@@ -450,6 +452,16 @@ export class Process<A extends unknown[] = any[]> {
     if (this.#closed || this.#child === undefined) return;
     this.#child.kill("SIGTERM");
     await this.join();
+  }
+
+  #shown(): object {
+    const name = this.#name;
+    if (this.#closed) return { name, state: "closed" };
+    const started = this.#adopted ?? this.#child;
+    if (started === undefined) return { name, state: "initial" };
+    const exitcode = this.#child?.code;
+    if (exitcode !== undefined) return { name, pid: started.pid, state: "stopped", exitcode };
+    return { name, pid: started.pid, state: "running" };
   }
 
   #started(act: string): Child {

@@ -7,6 +7,7 @@ import { limitOf, register, TimeoutError, type WaitOptions } from "../threading/
 import { Core } from "./_queue_core.ts";
 import type { Sent } from "./_queue_far.ts";
 import { discardHandle } from "./_tree.ts";
+import { showAs } from "./_show.ts";
 
 /** What the next queue is made of, when it was sent here. Set right before a constructor is called, and used up by it. */
 let arriving: Sent | undefined;
@@ -108,6 +109,7 @@ export class Queue<T = unknown> {
   }
 
   static {
+    showAs(Queue<unknown>, (queue) => ({ size: queue.qsize(), maxsize: queue.#core.maxsize }));
     coreOf = (queue) => queue.#core;
     register(Queue, {
       name: "multiprocessing.Queue",
@@ -376,6 +378,7 @@ export class SimpleQueue<T = unknown> {
   }
 
   static {
+    showAs(SimpleQueue<unknown>, (queue) => ({ size: queue.#core.qsize() }));
     register(SimpleQueue, {
       name: "multiprocessing.SimpleQueue",
       module: import.meta.url,
