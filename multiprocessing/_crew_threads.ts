@@ -151,6 +151,7 @@ class ThreadHand implements Hand<Parcel> {
   readonly #lessons = new SimpleQueue<Lesson>();
   readonly #thread: Thread;
   readonly #gone: () => void;
+  #joined: Promise<void> | undefined;
 
   constructor(
     name: string,
@@ -206,7 +207,12 @@ class ThreadHand implements Hand<Parcel> {
     this.#letters.put([FINISH]);
   }
 
-  async join(): Promise<void> {
+  /** For all who wait the same: whoever came first would else still be waiting when another, who found the thread ended, goes on. */
+  join(): Promise<void> {
+    return this.#joined ??= this.#join();
+  }
+
+  async #join(): Promise<void> {
     await this.#thread.join();
     this.#gone();
   }
