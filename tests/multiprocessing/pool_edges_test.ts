@@ -7,7 +7,6 @@ import {
   Pool,
   ProcessError,
   ThreadPool,
-  TimeoutError,
 } from "@batteries/concurrent/multiprocessing/pool";
 import { Crew } from "../../multiprocessing/_crew.ts";
 import type { Boss, Letter, Trade } from "../../multiprocessing/_crew_protocol.ts";
