@@ -166,6 +166,11 @@ export function openResult(bytes: Uint8Array): Result {
   return { form, ran, body: bytes.subarray(BODY_AT + 4, end), error };
 }
 
+/** How long a call ran, by the message of its result; `Infinity` when that is none. */
+export function ranIn(bytes: Uint8Array): number {
+  return bytes.length < BODY_AT ? Infinity : viewOf(bytes).getFloat64(2, true);
+}
+
 /** A message that says where the message is. */
 export function sealAway(name: string): Uint8Array<ArrayBuffer> {
   const text = encoder.encode(name);

@@ -14,14 +14,12 @@ import { PoisonTaskError } from "./_nats_errors.ts";
 import { Link, type NatsOptions, number, settingsOf } from "./_nats_link.ts";
 import { TaskModules } from "./_nats_names.ts";
 import { Publisher } from "./_nats_publish.ts";
+import { Places } from "./_nats_places.ts";
 import { type Delivery, Puller } from "./_nats_pull.ts";
-import { notAllowed, prepare, runCall } from "./_nats_run.ts";
+import { notAllowed, prepare } from "./_nats_run.ts";
 import { encodeErrorFor } from "./_nats_values.ts";
 import { awayIn, type Call, FAILED, openCall, sealAway, sealResult } from "./_nats_wire.ts";
 import { BrokenExecutor, RuntimeError } from "./errors.ts";
-import type { Executor } from "./executor.ts";
-import type { ProcessPoolExecutor } from "./process_pool_executor.ts";
-import type { ThreadPoolExecutor } from "./thread_pool_executor.ts";
 
 /** Options of {@linkcode natsWorker}. */
 export interface NatsWorkerOptions extends NatsOptions {
@@ -70,7 +68,7 @@ export interface NatsWorker extends AsyncDisposable {
  * Starts a worker: connects, and runs calls of the queue until it is stopped.
  *
  * Needs `--allow-net` for the servers and `--allow-read` for the modules; with `isolate: "process"` what
- * {@linkcode ProcessPoolExecutor} needs.
+ * `ProcessPoolExecutor` needs.
  *
  * @param options Where the server is, and what may be run.
  * @returns The worker, which is connected.
@@ -100,36 +98,37 @@ export async function natsWorker(options: NatsWorkerOptions): Promise<NatsWorker
     );
   }
   const modules = new TaskModules(tasks, what);
-  const places = number(options.concurrency, navigator.hardwareConcurrency, 1, "concurrency", what);
+  const concurrency = number(
+    options.concurrency,
+    navigator.hardwareConcurrency,
+    1,
+    "concurrency",
+    what,
+  );
   const id = `worker ${crypto.randomUUID().slice(0, 8)}`;
   const link = await Link.open(settings, id);
   // Submitters do not load what they do not need.
-  const Pool = isolate === "thread"
+  const threads = isolate === "thread";
+  const Pool = threads
     ? (await import("./thread_pool_executor.ts")).ThreadPoolExecutor
     : (await import("./process_pool_executor.ts")).ProcessPoolExecutor;
-  return new QueueWorker(link, id, modules, Pool, places, onConnection);
-}
-
-/** One thread, or one process, for one call at a time: when it dies, it is known over which call. */
-interface Place {
-  readonly pool: Executor;
+  const initargs = [Object.fromEntries(modules.urls), id];
+  const make = () => new Pool({ maxWorkers: 1, initializer: prepare, initargs });
+  const places = new Places(make, threads);
+  return new QueueWorker(link, id, modules, places, concurrency, onConnection);
 }
 
 class QueueWorker implements NatsWorker {
   readonly id: string;
   readonly #link: Link;
   readonly #modules: TaskModules;
-  readonly #Pool: typeof ThreadPoolExecutor | typeof ProcessPoolExecutor;
   readonly #publisher: Publisher;
   readonly #puller: Puller;
   /** By key. */
   readonly #running = new Map<string, Running>();
   /** Deliveries that something is being done with. */
   #work = 0;
-  /** Places where nothing runs; they are made when they are needed. */
-  readonly #places: Place[] = [];
-  /** Ends of places that are broken. */
-  readonly #ends = new Set<Promise<void>>();
+  readonly #places: Places;
   /** Calls that were begun in this turn, by client. */
   readonly #begun = new Map<string, number[]>();
   readonly #timers: ReturnType<typeof setInterval>[];
@@ -144,21 +143,21 @@ class QueueWorker implements NatsWorker {
     link: Link,
     id: string,
     modules: TaskModules,
-    Pool: typeof ThreadPoolExecutor | typeof ProcessPoolExecutor,
-    places: number,
+    places: Places,
+    count: number,
     onConnection: (connected: boolean) => void,
   ) {
     this.id = id;
     this.#link = link;
     this.#modules = modules;
-    this.#Pool = Pool;
+    this.#places = places;
     this.#publisher = new Publisher(link);
     link.nc.subscribe(link.names.cancel, {
       callback: (error, msg) => {
         if (error === null) this.#running.get(msg.string())?.controller.abort(CANCELLED);
       },
     });
-    this.#puller = new Puller(link, places, (delivery) => void this.#take(delivery));
+    this.#puller = new Puller(link, count, (delivery) => void this.#take(delivery));
     this.#timers = [
       setInterval(() => {
         this.#publisher.tend();
@@ -287,41 +286,17 @@ class QueueWorker implements NatsWorker {
     message: Uint8Array,
     { controller }: Running,
   ): Promise<Uint8Array | typeof CANCELLED | typeof GIVEN_BACK> {
-    const { alias, key, timeout } = call;
+    const { alias, key } = call;
     if (!this.#modules.urls.has(alias)) return this.#failed(notAllowed(alias, this.#modules));
     this.#tellBegun(key);
-    const place = this.#places.pop() ?? this.#makePlace();
     try {
-      const { signal } = controller;
-      const result = await place.pool.with({ signal, timeout }).submit(runCall, message);
-      this.#places.push(place);
-      return result;
+      return await this.#places.run(call, message, controller.signal);
     } catch (error) {
-      if (error instanceof BrokenExecutor) {
-        // Its thread or process is gone. Who gets the call next counts that.
-        this.#endPlace(place);
-        return GIVEN_BACK;
-      }
-      this.#places.push(place);
+      // Its thread or process is gone. Who gets the call next counts that.
+      if (error instanceof BrokenExecutor) return GIVEN_BACK;
       if (error === CANCELLED || error === GIVEN_BACK) return error as typeof CANCELLED;
       return this.#failed(error);
     }
-  }
-
-  #makePlace(): Place {
-    const pool = new this.#Pool({
-      maxWorkers: 1,
-      initializer: prepare,
-      initargs: [Object.fromEntries(this.#modules.urls), this.id],
-    });
-    return { pool };
-  }
-
-  #endPlace({ pool }: Place): void {
-    const end: Promise<void> = pool.shutdown().catch(() => {}).finally(() =>
-      this.#ends.delete(end)
-    );
-    this.#ends.add(end);
   }
 
   /** Tells the submitter, together with whatever else was begun in this turn. */
@@ -413,8 +388,7 @@ class QueueWorker implements NatsWorker {
     await this.#puller.stop();
     if (this.#work > 0) await new Promise<void>((resolve) => this.#idle = resolve);
     for (const timer of this.#timers) clearInterval(timer);
-    for (const place of this.#places.splice(0)) this.#endPlace(place);
-    await Promise.all(this.#ends);
+    await this.#places.close();
     await this.#link.close();
   }
 

@@ -332,8 +332,9 @@ export function executorFor(
 /** How many messages the streams of the default queue hold: calls, results, and pieces of what is too long for a message. */
 export async function held(
   servers: string,
+  login: { user?: string; pass?: string } = {},
 ): Promise<{ tasks: number; results: number; chunks: number }> {
-  const nc = await connect({ servers });
+  const nc = await connect({ servers, ...login });
   try {
     const { streams } = await jetstreamManager(nc, { checkAPI: false });
     const count = async (name: string, filter: string) => {
@@ -348,6 +349,17 @@ export async function held(
   } finally {
     await nc.close();
   }
+}
+
+/** Waits until nothing is left on a server. A call leaves it just after its result has come: its worker says so then. */
+export async function untilEmpty(
+  servers: string,
+  login?: { user: string; pass: string },
+): Promise<void> {
+  await until("the server is empty", async () => {
+    const { tasks, results, chunks } = await held(servers, login);
+    return tasks + results + chunks === 0;
+  });
 }
 
 /** Which server of a cluster leads the tasks' stream. */

@@ -18,7 +18,16 @@ import {
 import { PicklingError } from "@batteries/concurrent/threading";
 import { applyTo, bytes, echo, Point, square, sum } from "../fixtures/nats/tasks.ts";
 import { add } from "../fixtures/futures/executor_tasks.ts";
-import { executorFor, held, Server, TASKS, test, until, WorkerProcess } from "./_cluster.ts";
+import {
+  executorFor,
+  held,
+  Server,
+  TASKS,
+  test,
+  until,
+  untilEmpty,
+  WorkerProcess,
+} from "./_cluster.ts";
 
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
 
@@ -115,7 +124,7 @@ test("arguments and results that are too long for a message, go through the obje
     const lengths = (await Array.fromAsync(all)).map(({ length }) => length);
     assertEquals(lengths, [400_000, 400_001, 400_002, 400_003]);
   }
-  assertEquals(await held(server.url), { tasks: 0, results: 0, chunks: 0 });
+  await untilEmpty(server.url);
 });
 
 test("calls beyond maxPending, wait or fail, as was chosen", async () => {
@@ -170,7 +179,7 @@ test("calls that are cancelled or aborted before a worker is there, never run", 
   assertEquals([done, workers], [1, 1]);
   assert(cancelled.every((future) => future.cancelled()));
   await executor.shutdown();
-  assertEquals(await held(server.url), { tasks: 0, results: 0, chunks: 0 });
+  await untilEmpty(server.url);
 });
 
 test("two executors and two queues on one server, do not notice each other", async () => {

@@ -7,6 +7,7 @@ import {
   marked,
   spinFor,
   square,
+  threadAfter,
   untilThere,
 } from "../fixtures/nats/tasks.ts";
 import {
@@ -189,13 +190,14 @@ test("a call that kills its worker, is given up after so many, and the queue goe
   await using executor = executorFor(server.url, { lease: LEASE, maxWorkerLosses: 1 });
   const poison = executor.submit(killsItsWorker, marks.file);
   while (!poison.done()) {
-    await using worker = await WorkerProcess.start({ servers: server.url });
+    // One place: a worker that is killed leaves no request behind, which would have an old server count one time too few (docs/nats.md).
+    await using worker = await WorkerProcess.start({ servers: server.url, concurrency: 1 });
     await Promise.race([worker.ended(), poison.exception({ timeout: 30_000 })]);
   }
   const error = await poison.exception();
   assertInstanceOf(error, PoisonTaskError);
   assertMatch(error!.message, /killsItsWorker was given to \d workers.*maxWorkerLosses is 1/);
-  // One or two. On a machine with a load of 15 it was three, once; why is not known (docs/nats.md).
+  // Two; one when a hand-over was not heard of; three when the server has miscounted all the same.
   const runs = marks.lines.length;
   assert(runs >= 1 && runs <= 3, `${runs} runs`);
   await using _worker = await WorkerProcess.start({ servers: server.url });
@@ -232,6 +234,23 @@ test("a call that ends its thread, is given up, and its neighbours do not notice
   marks.open();
   await neighbour;
   assertEquals(await executor.submit(square, 3), 9);
+});
+
+test("quick calls that share a thread with one that ends it, run once, though no worker may be lost over them", async () => {
+  using marks = new Marks();
+  await using server = await Server.start();
+  await using _worker = await WorkerProcess.start({ servers: server.url, concurrency: 16 });
+  await using executor = executorFor(server.url, { maxWorkerLosses: 0 });
+  for (let round = 0; round < 5; round++) {
+    await Promise.all(range(100).map(() => executor.submit(square, 1)));
+    const good = range(40).map((n) => executor.submit(threadAfter, marks.file, `${round}.${n}`));
+    const bad = executor.submit(threadAfter, marks.file, `${round}.bad`, "exit");
+    const more = range(40).map((n) => executor.submit(threadAfter, marks.file, `${round}+${n}`));
+    assertInstanceOf(await bad.exception({ timeout: 30_000 }), PoisonTaskError);
+    await Promise.all([...good, ...more]);
+  }
+  assertEquals(marks.lines.length, 5 * 81);
+  assertEquals(new Set(marks.lines).size, 5 * 81);
 });
 
 test("a worker that stands still for longer than the lease, loses its calls, and its late results are refused", async () => {

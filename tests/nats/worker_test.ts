@@ -5,8 +5,17 @@ import { UnknownTaskError } from "@batteries/concurrent/nats";
 import { connect } from "npm:@nats-io/transport-node@3.4.0";
 import { encode } from "../../threading/_core/mod.ts";
 import { sealAway, sealCall } from "../../futures/_nats_wire.ts";
-import { endsItsThread, spinFor, square, sum, untilThere } from "../fixtures/nats/tasks.ts";
-import { executorFor, held, Server, TASKS, test, until, WorkerProcess } from "./_cluster.ts";
+import { echo, endsItsThread, spinFor, square, sum, untilThere } from "../fixtures/nats/tasks.ts";
+import {
+  executorFor,
+  held,
+  Server,
+  TASKS,
+  test,
+  until,
+  untilEmpty,
+  WorkerProcess,
+} from "./_cluster.ts";
 
 const servers = "nats://127.0.0.1:1";
 
@@ -249,6 +258,48 @@ test("accounts: a submitter that may do nothing else, submits, stops and takes b
   controller.abort(new Error("enough"));
   assertEquals((await slow.exception())?.message, "enough");
   assertEquals((await Array.fromAsync(executor.map(square, [1, 2, 3]))).length, 3);
+});
+
+/** What either needs besides, for what is too long for a message. */
+const STORE = [
+  "$JS.API.INFO",
+  "$O.batteries_default.>",
+  "$JS.API.STREAM.INFO.OBJ_batteries_default",
+  "$JS.API.STREAM.PURGE.OBJ_batteries_default",
+  "$JS.API.STREAM.MSG.GET.OBJ_batteries_default",
+  "$JS.API.CONSUMER.*.OBJ_batteries_default.>",
+  "$JS.FC.OBJ_batteries_default.>",
+];
+
+test("accounts: what is too long for a message, goes through a store of which both sides may do no more than they need", async () => {
+  const more = (account: string) =>
+    account.replace("publish: [", `publish: [ ${STORE.map((each) => `"${each}"`).join(", ")},`);
+  const config = `authorization { users: [
+    { user: owner, password: all },
+    { user: submitter, password: secret, permissions: { ${more(SUBMITTER)} } },
+    { user: worker, password: quiet, permissions: { ${more(WORKER)} } }
+  ] }`;
+  await using server = await Server.start({ config });
+  const login = { user: "owner", pass: "all" };
+  Deno.writeTextFileSync(`${server.folder}/password`, "quiet");
+  {
+    // The store is made by the first call that needs it.
+    await using owner = executorFor(server.url, { auth: { user: "owner", password: "all" } });
+    const first = owner.submit(sum, new Uint8Array(2_000_000));
+    await until("it is there", async () => (await held(server.url, login)).tasks === 1);
+    assertEquals(first.cancel(), true);
+  }
+  const auth = { user: "submitter", password: "secret" };
+  const args = ["--user", "worker", "--password-file", `${server.folder}/password`, "--no-create"];
+  await using _worker = await WorkerProcess.start({ servers: server.url, args });
+  {
+    await using executor = executorFor(server.url, { auth, create: false });
+    const long = new Uint8Array(3_000_000).fill(1);
+    assertEquals(await executor.submit(sum, long), 3_000_000);
+    assertEquals(await executor.submit(echo<Uint8Array>, long), long);
+  }
+  await untilEmpty(server.url, login);
+  assertEquals(server.log().includes("Violation"), false, server.log());
 });
 
 test("accounts: a worker that may do nothing else, does its work; who may not, is told", async () => {
