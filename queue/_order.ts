@@ -1,8 +1,31 @@
 /**
- * The default order of a priority queue.
+ * How a priority queue orders: by default, or as it is told.
  *
  * @module
  */
+
+/**
+ * `compare`, whose answers are looked at. What is no number orders nothing: every item would be equal to every other, and come out
+ * in some order or other without a word.
+ *
+ * @throws {TypeError} when called, for an answer that is no number, or `NaN`.
+ */
+export function checked<T>(compare: (a: T, b: T) => number): (a: T, b: T) => number {
+  return (a, b) => {
+    const order: unknown = compare(a, b);
+    if (typeof order === "number" && order === order) return order;
+    throw new TypeError(
+      `Cannot order the items of a PriorityQueue: compare must return a number, negative when the first item comes out first, got ${
+        isThenable(order) ? "a promise" : describe(order)
+      }`,
+    );
+  };
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === "object" && value !== null &&
+    typeof (value as { then?: unknown }).then === "function";
+}
 
 /**
  * Compares numbers (bigints among them), strings, dates, and arrays of these element by element, a shorter array first.

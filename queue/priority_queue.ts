@@ -4,13 +4,14 @@
  * @module
  */
 import { pack, register } from "../threading/_core/mod.ts";
-import { naturalOrder } from "./_order.ts";
-import { ordered, Queue, reviveQueue } from "./queue.ts";
+import { checked, naturalOrder } from "./_order.ts";
+import { bagged, ordered, Queue, reviveQueue } from "./queue.ts";
 
 /** Options of {@linkcode PriorityQueue}. */
 export interface PriorityQueueOptions<T> {
   /**
-   * The order of the items: negative when `a` comes out before `b`. It has to be exported, as a thread's target has, when the queue
+   * The order of the items: negative when `a` comes out before `b`. Where it returns anything but a number, a call that has to
+   * compare throws a `TypeError` and changes nothing. It has to be exported, as a thread's target has, when the queue
    * is handed to a thread, and must not use the queue. By default numbers, bigints, strings, dates, and arrays of these element by
    * element.
    */
@@ -43,16 +44,17 @@ export class PriorityQueue<T> extends Queue<T> {
    *
    * @param maxsize As for {@linkcode Queue}.
    * @param options The order.
-   * @throws {TypeError} When `compare` is not a function.
+   * @throws {TypeError} When `options` is not an object, or `compare` is not a function.
    */
   constructor(maxsize = 0, options: PriorityQueueOptions<T> = {}) {
-    const compare = (options as PriorityQueueOptions<T> | null)?.compare;
+    const { compare } = bagged(options, "make a PriorityQueue", "{ compare }");
     if (compare !== undefined && typeof compare !== "function") {
       throw new TypeError(
         `Cannot make a PriorityQueue: compare must be a function, got ${typeof compare}`,
       );
     }
-    super(ordered(maxsize, { order: "priority", compare: compare ?? naturalOrder }));
+    const order = compare === undefined ? naturalOrder : checked(compare);
+    super(ordered(maxsize, { order: "priority", compare: order }));
     this.#compare = compare;
   }
 

@@ -247,10 +247,15 @@ export class Queue<T> {
    * one of these go on.
    *
    * @param options With `immediate: true` the items that are in the queue are thrown away, and counted as done.
-   * @throws {TypeError} When `immediate` is not a boolean.
+   * @throws {TypeError} When `options` is not an object, or `immediate` is not a boolean.
    */
   shutdown(options: { immediate?: boolean } = {}): void {
-    const immediate: unknown = (options as { immediate?: boolean } | null)?.immediate ?? false;
+    const bag: { immediate?: unknown } = bagged(
+      options,
+      "shut the queue down",
+      "{ immediate: true }",
+    );
+    const immediate = bag.immediate ?? false;
     if (typeof immediate !== "boolean") {
       throw new TypeError(
         `Cannot shut the queue down: immediate must be a boolean, got ${typeof immediate}`,
@@ -272,6 +277,17 @@ export class Queue<T> {
       yield item;
     }
   }
+}
+
+/**
+ * The options of a call that tries to do `what`, such as `example`. A bare value in their place is most often Python's positional
+ * argument, and would be ignored.
+ */
+export function bagged<O extends object>(options: O, what: string, example: string): O {
+  const given: unknown = options;
+  if (typeof given === "object" && given !== null && !Array.isArray(given)) return options;
+  const got = given === null ? "null" : Array.isArray(given) ? "an array" : typeof given;
+  throw new TypeError(`Cannot ${what}: options must be an object such as ${example}, got ${got}`);
 }
 
 function notJoined(): TimeoutError {

@@ -12,6 +12,7 @@ import { LifoQueue, PriorityQueue, Queue, SimpleQueue } from "@batteries/concurr
 import { Event, Lock, PicklingError, Thread } from "@batteries/concurrent/threading";
 import {
   byFirst,
+  byFirstOrAnswer,
   dropAll,
   echo,
   echoAsync,
@@ -20,6 +21,7 @@ import {
   move,
   Point,
   putAll,
+  putBoth,
   refusals,
   touch,
 } from "../fixtures/queue/items.ts";
@@ -364,4 +366,29 @@ Deno.test("items: small objects that several promises wait for arrive whole, eac
     const got = await Promise.all([...gets, between, later]);
     assertEquals(got.toSorted(byN), [1, 2, 3, 4, 5, 6].map(item));
   }
+});
+
+Deno.test("items: a comparison that returns no number is refused by put on both sides, and nothing is lost", async () => {
+  const queue = await shared(
+    new PriorityQueue<[number, unknown?]>(0, { compare: byFirstOrAnswer }),
+  );
+  const ends = new Queue<string>();
+  for (const n of [3, 1, 2]) queue.putNowait([n]);
+  for (const [answer, what] of [[NaN, "NaN"], ["-1", "a string"], [-1n, "a bigint"], [{}, "an"]]) {
+    const says = `compare must return a number, negative when the first item comes out first, got ${
+      String(what)
+    }`;
+    assertThrows(() => queue.putNowait([0, answer]), TypeError, says);
+    assertThrows(() => queue.putSync([0, answer]), TypeError, says);
+    await assertRejects(() => queue.put([0, answer]), TypeError, says);
+    const thread = start(putBoth, queue, [0, answer] as [number, unknown], ends);
+    for (const _ of ["Sync", "async"]) assert((await ends.get()).includes(says));
+    await thread.join();
+    assertEquals(queue.qsize(), 3);
+  }
+  queue.putNowait([0]);
+  assertEquals([0, 1, 2, 3].map(() => queue.getNowait()), [[0], [1], [2], [3]]);
+  for (let i = 0; i < 4; i++) queue.taskDone();
+  assertThrows(() => queue.taskDone(), RangeError);
+  await queue.join();
 });

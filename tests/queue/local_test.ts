@@ -86,6 +86,10 @@ Deno.test("Queue: a bad option of shutdown is refused, and the queue stays open"
   for (const immediate of [1, "yes", {}]) {
     assertThrows(() => queue.shutdown({ immediate } as never), TypeError, "immediate");
   }
+  // As CPython's positional arguments are not.
+  for (const options of [true, false, 5, "now", null, [], [true], () => 1]) {
+    assertThrows(() => queue.shutdown(options as never), TypeError, "options must be an object");
+  }
   assertFalse(queue.isShutdown);
   queue.shutdown();
   assert(queue.isShutdown);
@@ -244,6 +248,55 @@ Deno.test("PriorityQueue: compare that is no function, is refused", () => {
   for (const compare of [null, 1, "a", {}]) {
     assertThrows(() => new PriorityQueue(0, { compare: compare as never }), TypeError, "compare");
   }
+  for (const options of [null, 1, "a", [], (a: number, b: number) => a - b]) {
+    assertThrows(() => new PriorityQueue(0, options as never), TypeError, "options must be an obj");
+  }
+});
+
+/** What a comparison must not return, and how it is told. */
+const NO_ORDERS: [unknown, string][] = [
+  [NaN, "NaN"],
+  ["-1", "a string"],
+  [-1n, "a bigint"],
+  [true, "a boolean"],
+  [undefined, "undefined"],
+  [null, "null"],
+  [{}, "an object"],
+  [{ valueOf: () => -1 }, "an object"],
+  [Promise.resolve(-1), "a promise"],
+];
+
+Deno.test("PriorityQueue: a comparison that returns no number is refused by put and get, and nothing is lost", async () => {
+  for (const [answer, what] of NO_ORDERS) {
+    let strange = true;
+    const compare = (a: number, b: number) => strange ? answer as number : a - b;
+    const queue = new PriorityQueue<number>(4, { compare });
+    const says =
+      `compare must return a number, negative when the first item comes out first, got ${what}`;
+    // Alone in the queue it is looked at, too.
+    for (const items of [[], [3, 1, 2]]) {
+      strange = false;
+      for (const item of items) queue.putNowait(item);
+      strange = true;
+      assertThrows(() => queue.putNowait(0), TypeError, says);
+      assertThrows(() => queue.putSync(0), TypeError, says);
+      await assertRejects(() => queue.put(0), TypeError, says);
+      assertEquals(queue.qsize(), items.length);
+    }
+    assertThrows(() => queue.getNowait(), TypeError, says);
+    assertThrows(() => queue.getSync(), TypeError, says);
+    await assertRejects(() => queue.get(), TypeError, says);
+    strange = false;
+    queue.putNowait(0);
+    assert(queue.full());
+    assertEquals([0, 1, 2, 3].map(() => queue.getNowait()), [0, 1, 2, 3]);
+    for (let i = 0; i < 4; i++) queue.taskDone();
+    assertThrows(() => queue.taskDone(), RangeError);
+  }
+  // Any number will do.
+  const queue = new PriorityQueue<number>(0, { compare: (a, b) => a < b ? -Infinity : Infinity });
+  for (const n of [2, 1, 3]) queue.putNowait(n);
+  assertEquals([queue.getNowait(), queue.getNowait(), queue.getNowait()], [1, 2, 3]);
 });
 
 Deno.test("SimpleQueue: puts without waiting, gets in order, and refuses when empty", async () => {
