@@ -107,7 +107,7 @@ export class Scheduler {
    * @throws {TypeError} when `options` is not an object, or one of the functions is not a function.
    */
   constructor(options: SchedulerOptions = {}) {
-    if (typeof options !== "object" || options === null) {
+    if (typeof options !== "object" || options === null || Array.isArray(options)) {
       throw new TypeError(
         `Cannot create a Scheduler: options must be an object such as { timefunc, delayfunc }, got ${
           kindOf(options)

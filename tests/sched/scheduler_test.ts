@@ -40,6 +40,7 @@ Deno.test("new Scheduler: options that are not functions are a TypeError that na
   assert(bad({ timefunc: null }).message.includes("timefunc"));
   assert(bad(null).message.includes("options must be an object"));
   assert(bad(() => 0).message.includes("options must be an object"));
+  assert(bad([Date.now]).message.includes("got an array"));
   assert(new Scheduler({ timefunc: undefined, delayfunc: undefined }).empty());
 });
 
