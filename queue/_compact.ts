@@ -2,162 +2,69 @@
  * Small plain data in a form of our own: half the price of JSON, both ways, since the names of an object's properties are sent as one
  * number (see `shapes.ts` in the engine room).
  *
- * | first byte | what follows |
- * | ---------- | ------------ |
- * | INTEGER | 4 bytes |
- * | FLOAT | 8 bytes |
- * | ASCII, WIDE | how many characters (2 bytes), the text |
- * | TRUE, FALSE, UNDEFINED, NULL | nothing |
- * | OBJECT | number of its shape (4 bytes), its values in that order |
- * | ARRAY | how many items (2 bytes), the items |
- * | BYTES, BUFFER | in lists only: how long (4 bytes); the bytes lie behind the rest |
+ * `small_writer.ts` in the engine room has the form of most; an object's names are the number of its shape (4 bytes). In lists there are
+ * bytes too: BYTES or BUFFER, and how long (4 bytes); they themselves lie behind the rest.
  *
  * A list is what a function is called with, or what it returned. One of numbers is nothing but the numbers.
  *
- * Guarantees: what {@linkcode compact} takes arrives as structured clone would bring it. It takes objects and arrays of primitives and
- * of each other, as long as they are few and short, none comes twice, and nothing but their own data hangs on them.
+ * Guarantees: what {@linkcode compact} takes arrives as structured clone would bring it.
  *
  * @module
  */
 import { isProxy, shapeAt, shapeOf } from "../threading/_core/mod.ts";
-import { readText, writeText } from "./_text.ts";
+import {
+  ARRAY,
+  ASCII,
+  AWAY,
+  begin,
+  bytes as memory,
+  end,
+  FALSE,
+  FLOAT,
+  INTEGER,
+  isNew,
+  leave,
+  NULL,
+  OBJECT,
+  TRUE,
+  UNDEFINED,
+  view,
+  WIDE,
+  write,
+} from "../threading/_core/small_writer.ts";
+import { readText } from "./_text.ts";
 
-const INTEGER = 1;
-const FLOAT = 2;
-const ASCII = 3;
-const WIDE = 4;
-const TRUE = 5;
-const FALSE = 6;
-const UNDEFINED = 7;
-const NULL = 8;
-const OBJECT = 9;
-const ARRAY = 10;
-
-/** Whole `Uint8Array`s and `ArrayBuffer`s, in lists only: their length (4 bytes); they themselves lie behind the rest. */
+/** Whole `Uint8Array`s and `ArrayBuffer`s, in lists only. */
 const BYTES = 11;
 const BUFFER = 12;
 
 /** Bytes of the largest value, and of the largest list. */
 const LARGEST = 2048;
 const LARGEST_LIST = 64 * 1024;
-/** Objects of a value, which are compared one by one to see that none comes twice. */
-const FEW = 24;
-/** How deep a value may go. */
-const DEEP = 8;
 
 /** What {@linkcode compact} has written last. */
-export const bytes: Uint8Array<ArrayBuffer> = new Uint8Array(LARGEST_LIST);
+export const bytes: Uint8Array<ArrayBuffer> = memory.subarray(AWAY);
 /** The same, by four bytes. */
-export const integers: Int32Array<ArrayBuffer> = new Int32Array(bytes.buffer);
-const view = new DataView(bytes.buffer);
-/** The objects of the value so far; of a length that never changes, which is cheaper than an array that grows. */
-const seen: (object | undefined)[] = new Array(FEW).fill(undefined);
-let objects = 0;
-/** Where the next byte goes, or comes from. */
-let at = 0;
-let limit = LARGEST;
-let busy = false;
-
-const { prototype: ObjectPrototype } = Object;
-const { prototype: ArrayPrototype } = Array;
+export const integers: Int32Array<ArrayBuffer> = new Int32Array(memory.buffer, AWAY);
 
 /** Writes `value` into {@linkcode bytes} and gives how many they are; 0 when it is not for this codec. */
 export function compact(value: object): number {
-  // An accessor of the value may be the caller.
-  if (busy) return 0;
-  busy = true;
-  at = 0;
-  limit = LARGEST;
+  if (!begin(AWAY, AWAY + LARGEST, writeShape)) return 0;
+  let isWritten = false;
+  let length = 0;
   try {
-    return writeObject(value, 0) ? at : 0;
+    isWritten = write(value, -1);
   } finally {
-    while (objects > 0) seen[--objects] = undefined;
-    busy = false;
+    length = end() - AWAY;
   }
+  return isWritten ? length : 0;
 }
 
-function write(value: unknown, depth: number): boolean {
-  // Room for anything but text.
-  if (at + 9 > limit) return false;
-  switch (typeof value) {
-    case "number":
-      if ((value | 0) === value && (value !== 0 || 1 / value > 0)) {
-        bytes[at] = INTEGER;
-        view.setInt32(at + 1, value, true);
-        at += 5;
-      } else {
-        bytes[at] = FLOAT;
-        view.setFloat64(at + 1, value, true);
-        at += 9;
-      }
-      return true;
-    case "string":
-      return writeString(value);
-    case "boolean":
-      bytes[at++] = value ? TRUE : FALSE;
-      return true;
-    case "undefined":
-      bytes[at++] = UNDEFINED;
-      return true;
-    case "object":
-      if (value !== null) return writeObject(value, depth + 1);
-      bytes[at++] = NULL;
-      return true;
-    default:
-      return false;
-  }
-}
-
-function writeString(value: string): boolean {
-  const { length } = value;
-  if (at + 3 + length * 2 > limit) return false;
-  view.setUint16(at + 1, length, true);
-  const start = at + 3;
-  let all = 0;
-  for (let i = 0; i < length; i++) {
-    const unit = value.charCodeAt(i);
-    all |= unit;
-    bytes[start + i] = unit;
-  }
-  if (all <= 0x7f) {
-    bytes[at] = ASCII;
-    at = start + length;
-  } else {
-    bytes[at] = WIDE;
-    writeText(value, 2, bytes, start);
-    at = start + length * 2;
-  }
-  return true;
-}
-
-function writeObject(value: object, depth: number): boolean {
-  if (depth > DEEP || objects === FEW || isProxy(value)) return false;
-  for (let i = 0; i < objects; i++) if (seen[i] === value) return false;
-  seen[objects++] = value;
-  const proto = Object.getPrototypeOf(value);
-  if (proto === ArrayPrototype) return writeArray(value as unknown[], depth);
-  if (proto !== ObjectPrototype) return false;
-  const names = Object.keys(value);
+function writeShape(names: readonly string[], at: number, limit: number): number {
   const shape = shapeOf(names);
-  if (shape === undefined || at + 5 > limit) return false;
-  bytes[at] = OBJECT;
-  view.setInt32(at + 1, shape.id, true);
-  at += 5;
-  for (let i = 0; i < names.length; i++) {
-    if (!write((value as Record<string, unknown>)[names[i]], depth)) return false;
-  }
-  return true;
-}
-
-function writeArray(array: unknown[], depth: number): boolean {
-  const { length } = array;
-  // Holes, and properties that are no items, are for others.
-  if (length > 256 || at + 3 > limit || Object.keys(array).length !== length) return false;
-  bytes[at] = ARRAY;
-  view.setUint16(at + 1, length, true);
-  at += 3;
-  for (let i = 0; i < length; i++) if (!write(array[i], depth)) return false;
-  return true;
+  if (shape === undefined || at + 4 > limit) return 0;
+  view.setInt32(at, shape.id, true);
+  return at + 4;
 }
 
 /** Any values. */
@@ -186,20 +93,17 @@ let tails: Uint8Array[] = [];
 export function compactList(items: readonly unknown[]): boolean {
   const kind = kindOf(items);
   if (kind !== ANY) return prepared(kind, items, 0, items.length * (kind === INTEGERS ? 4 : 8));
-  if (busy) return false;
-  busy = true;
-  at = 0;
-  limit = LARGEST_LIST;
+  if (!begin(AWAY, AWAY + LARGEST_LIST, writeShape)) return false;
   tails = [];
+  let head = 0;
   try {
     for (let i = 0; i < items.length; i++) if (!writeItem(items[i])) return false;
   } finally {
-    while (objects > 0) seen[--objects] = undefined;
-    busy = false;
+    head = end() - AWAY;
   }
-  let length = at;
+  let length = head;
   for (const tail of tails) length = aligned(length) + tail.length;
-  return prepared(kind, items, at, length);
+  return prepared(kind, items, head, length);
 }
 
 function prepared(
@@ -234,13 +138,12 @@ function writeItem(item: unknown): boolean {
   const whole = wholeOf(item);
   if (whole === undefined) return write(item, 0);
   const { buffer } = whole;
-  if (objects === FEW || at + 5 > limit) return false;
   // Two views of one buffer must arrive as such.
-  for (let i = 0; i < objects; i++) if (seen[i] === buffer) return false;
-  seen[objects++] = buffer;
-  bytes[at] = buffer === item ? BUFFER : BYTES;
+  if (!isNew(buffer)) return false;
+  const at = leave(5);
+  if (at < 0) return false;
+  memory[at] = buffer === item ? BUFFER : BYTES;
   view.setUint32(at + 1, whole.length, true);
-  at += 5;
   tails.push(whole);
   return true;
 }
@@ -339,6 +242,8 @@ function readBytes(): Uint8Array<ArrayBuffer> {
 
 let source = bytes;
 let numbers = view;
+/** Where the next byte comes from. */
+let at = 0;
 
 /** The value that begins at `start` in `from`; `words` is a view of the same bytes. */
 export function expand(from: Uint8Array, words: DataView, start: number): unknown {

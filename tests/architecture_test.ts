@@ -66,6 +66,10 @@ const BACK_DOORS: Record<string, { by: string[]; because: string }> = {
   "queue/_cargo.ts": { by: ["futures"], because: "the same question: what has handles in it" },
   "queue/_heap.ts": { by: ["sched"], because: "one heap serves both" },
   "threading/_core/clock.ts": { by: ["subprocess"], because: "time-outs without the engine" },
+  "threading/_core/small_writer.ts": {
+    by: ["queue"],
+    because: "its names mean little outside of a codec",
+  },
   "threading/_core/trust.ts": {
     by: ["multiprocessing"],
     because: "who starts a restricted process need not load the engine for it",

@@ -1,59 +1,39 @@
 /**
- * Small plain data as bytes, for other processes: a quarter of the price of JSON, both ways.
- *
- * | first byte | what follows |
- * | ---------- | ------------ |
- * | INTEGER | 4 bytes |
- * | FLOAT | 8 bytes |
- * | ASCII, WIDE | how many characters (2 bytes), the text |
- * | TRUE, FALSE, UNDEFINED, NULL | nothing |
- * | OBJECT | the names of its properties, its values in that order |
- * | ARRAY | how many items (2 bytes), the items |
+ * Small plain data as bytes, for other processes: a quarter of the price of JSON, both ways. `small_writer.ts` has the form.
  *
  * Names are a block: how long it is (1 byte), and for each name its length (1 byte) and characters. They go along with every object, so
  * that two sides need agree on nothing, whoever joins late or was killed; what they cost is little, since a writer has the block ready
  * and a reader finds the names of a block that it has seen by comparing its bytes.
  *
  * Guarantees
- * - What {@linkcode writeSmall} takes arrives as structured clone would bring it. It takes objects and arrays of primitives and of each
- *   other, as long as they are few and short, none comes twice, and nothing but their own data hangs on them.
+ * - What {@linkcode writeSmall} takes arrives as structured clone would bring it.
  * - {@linkcode readSmall} of bytes that are no value throws. It keeps a bounded number of blocks, whatever comes.
  *
  * @module
  */
-import { isProxy } from "./proxies.ts";
-
-const INTEGER = 1;
-const FLOAT = 2;
-const ASCII = 3;
-const WIDE = 4;
-const TRUE = 5;
-const FALSE = 6;
-const UNDEFINED = 7;
-const NULL = 8;
-const OBJECT = 9;
-const ARRAY = 10;
+import {
+  ARRAY,
+  ASCII,
+  AWAY,
+  begin,
+  bytes,
+  DEEP,
+  end as endWriting,
+  FALSE,
+  FLOAT,
+  INTEGER,
+  NULL,
+  OBJECT,
+  TRUE,
+  UNDEFINED,
+  WIDE,
+  write,
+} from "./small_writer.ts";
 
 /** Bytes of the largest value. */
-export const LARGEST = 512;
-/** Objects of a value, which are compared one by one to see that none comes twice. */
-const FEW = 24;
-/** How deep a value may go. */
-const DEEP = 8;
+export const LARGEST: number = AWAY;
 /** Bytes of the longest block of names. */
 const LONGEST_BLOCK = 255;
-
-const bytes = new Uint8Array(LARGEST);
-const view = new DataView(bytes.buffer);
-/** The objects of the value so far; of a length that never changes, which is cheaper than an array that grows. */
-const seen: (object | undefined)[] = new Array(FEW).fill(undefined);
-let objects = 0;
-/** Where the next byte goes. */
-let at = 0;
-let busy = false;
-
-const { prototype: ObjectPrototype } = Object;
-const { prototype: ArrayPrototype } = Array;
 
 /**
  * Writes a value, an object or text, behind a first byte, `tag`; `undefined` when it is not for this codec. The next call writes into
@@ -63,18 +43,16 @@ export function writeSmall(
   tag: number,
   value: object | string,
 ): Uint8Array<ArrayBuffer> | undefined {
-  // An accessor of the value may be the caller.
-  if (busy) return undefined;
-  busy = true;
+  if (!begin(1, LARGEST, writeBlock)) return undefined;
   bytes[0] = tag;
-  at = 1;
+  let isWritten = false;
+  let length = 0;
   try {
-    const isWritten = typeof value === "string" ? writeText(value) : writeObject(value, 0);
-    return isWritten ? part(at) : undefined;
+    isWritten = write(value, -1);
   } finally {
-    while (objects > 0) seen[--objects] = undefined;
-    busy = false;
+    length = endWriting();
   }
+  return isWritten ? part(length) : undefined;
 }
 
 /** Beginnings of the memory, by their length: to make one costs more than to write most values. */
@@ -84,90 +62,13 @@ function part(length: number): Uint8Array<ArrayBuffer> {
   return parts[length] ??= bytes.subarray(0, length);
 }
 
-function write(value: unknown, depth: number): boolean {
-  // Room for anything but text.
-  if (at + 9 > LARGEST) return false;
-  switch (typeof value) {
-    case "number":
-      if ((value | 0) === value && (value !== 0 || 1 / value > 0)) {
-        bytes[at] = INTEGER;
-        view.setInt32(at + 1, value, true);
-        at += 5;
-      } else {
-        bytes[at] = FLOAT;
-        view.setFloat64(at + 1, value, true);
-        at += 9;
-      }
-      return true;
-    case "string":
-      return writeText(value);
-    case "boolean":
-      bytes[at++] = value ? TRUE : FALSE;
-      return true;
-    case "undefined":
-      bytes[at++] = UNDEFINED;
-      return true;
-    case "object":
-      if (value !== null) return writeObject(value, depth + 1);
-      bytes[at++] = NULL;
-      return true;
-    default:
-      return false;
-  }
-}
-
-function writeText(text: string): boolean {
-  const { length } = text;
-  const start = at + 3;
-  if (start + length * 2 > LARGEST) return false;
-  view.setUint16(at + 1, length, true);
-  let all = 0;
-  for (let i = 0; i < length; i++) {
-    const unit = text.charCodeAt(i);
-    all |= unit;
-    bytes[start + i] = unit;
-  }
-  if (all < 0x80) {
-    bytes[at] = ASCII;
-    at = start + length;
-    return true;
-  }
-  bytes[at] = WIDE;
-  for (let i = 0; i < length; i++) view.setUint16(start + 2 * i, text.charCodeAt(i), true);
-  at = start + 2 * length;
-  return true;
-}
-
-function writeObject(value: object, depth: number): boolean {
-  if (depth > DEEP || objects === FEW || isProxy(value)) return false;
-  for (let i = 0; i < objects; i++) if (seen[i] === value) return false;
-  seen[objects++] = value;
-  const proto = Object.getPrototypeOf(value);
-  if (proto === ArrayPrototype) return writeArray(value as unknown[], depth);
-  if (proto !== ObjectPrototype) return false;
-  const names = Object.keys(value);
+function writeBlock(names: readonly string[], at: number, limit: number): number {
   const block = blockOf(names);
-  if (block === undefined) return false;
+  if (block === undefined) return 0;
   const { length } = block;
-  if (at + 1 + length > LARGEST) return false;
-  bytes[at++] = OBJECT;
-  for (let i = 0; i < length; i++) bytes[at++] = block[i];
-  for (let i = 0; i < names.length; i++) {
-    if (!write((value as Record<string, unknown>)[names[i]], depth)) return false;
-  }
-  return true;
-}
-
-function writeArray(array: unknown[], depth: number): boolean {
-  const { length } = array;
-  if (at + 3 + length > LARGEST) return false;
-  // Holes, and properties that are no items, are for others.
-  if (Object.keys(array).length !== length) return false;
-  bytes[at] = ARRAY;
-  view.setUint16(at + 1, length, true);
-  at += 3;
-  for (let i = 0; i < length; i++) if (!write(array[i], depth)) return false;
-  return true;
+  if (at + length > limit) return 0;
+  for (let i = 0; i < length; i++) bytes[at + i] = block[i];
+  return at + length;
 }
 
 /** Blocks that were written. What is used most is found first: whatever is found moves up by one. */
