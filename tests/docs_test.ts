@@ -29,9 +29,12 @@ function read(path: string): string {
 
 function* inMarkdown(path: string): Generator<Program> {
   const text = read(path);
-  for (const match of text.matchAll(/^```ts\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?/gms)) {
-    const line = text.slice(0, match.index).split("\n").length;
-    yield { where: `${path}:${line}`, source: match[1], prints: match[2] };
+  // Those in lists are indented.
+  const blocks = /^( *)```ts\n(.*?)^\1```\n(?:\n\1```text\n(.*?)^\1```\n)?/gms;
+  for (const [all, indent, source, prints] of text.matchAll(blocks)) {
+    const line = text.slice(0, text.indexOf(all)).split("\n").length;
+    const flush = (block: string) => block.replaceAll(new RegExp(`^${indent}`, "gm"), "");
+    yield { where: `${path}:${line}`, source: flush(source), prints: prints && flush(prints) };
   }
 }
 
