@@ -81,6 +81,8 @@ export interface Post {
   readonly number: number;
   /** Whether its memory is capped. */
   readonly capped: boolean;
+  /** When it was made, on the clock of {@linkcode commonNow}. */
+  readonly made: number;
 }
 
 /** A function of tasks, and where it comes from. */
@@ -120,6 +122,8 @@ class Runner {
   /** The state of a task that it runs. */
   readonly #mine: number;
   readonly #asleep: Int32Array;
+  /** Whether this thread's clock is behind that of the pool's: calls would seem to have begun long ago. */
+  readonly #behind: boolean;
   readonly #label: Label = { form: 0, count: 0, length: 0, head: 0 };
   /** When its task began: at the end of the last one, if there was no waiting in between, for to ask for the time costs something too. */
   #begun = 0;
@@ -130,6 +134,7 @@ class Runner {
     // To nap gains nothing where each call waits for a turn of the event loop anyway (see `fromTheLoop`), with a timer of a millisecond.
     this.#ring = new WorkerSide(post.ring, post.number + 1, !post.capped);
     this.#asleep = new Int32Array(post.address.words);
+    this.#behind = commonNow() < post.made;
   }
 
   /** Runs tasks until there are no more, and will be none. */
@@ -188,7 +193,8 @@ class Runner {
   #tellStart(block: number): void {
     const { words } = this.#ring;
     const [index, serial] = [words[block + B_INDEX], words[block + B_SERIAL]];
-    send(this.#post.address, [this.#post.pool, STARTED, { index, serial, at: commonNow() }]);
+    const at = this.#behind ? Infinity : commonNow();
+    send(this.#post.address, [this.#post.pool, STARTED, { index, serial, at }]);
   }
 
   /** All that the task needs is there, and its function is about to be called: its time begins. */

@@ -281,12 +281,38 @@ export function kill(ident: number): void {
   const seat = seatOf(ident);
   if (seat?.running?.job.killable === undefined) return;
   if (dying.some((other) => other.seat === seat)) return;
-  const how = bringToStop(seat.agent);
-  // One that has settled ends by itself, and runs nothing of the user's any more.
-  if (how === "settled") return bury(seat, true);
-  seat.worker.terminate();
-  dying.push({ seat, clean: how === "clean", until: now() + LONG_DYING, next: 0, pause: 1 });
+  const each: Dying = {
+    seat,
+    loading: true,
+    clean: false,
+    until: now() + LONG_LOADING,
+    next: 0,
+    pause: 1,
+  };
+  if (put(each)) return;
+  dying.push(each);
   reap();
+}
+
+/** Stops one that is to die, if it may be stopped now; `true` when it has settled, and is buried. */
+function put(each: Dying): boolean {
+  const { seat } = each;
+  const how = bringToStop(seat.agent, now() < each.until);
+  if (how === "loading") return false;
+  // One that has settled ends by itself, and runs nothing of the user's any more.
+  if (how === "settled") {
+    bury(seat, true);
+    return true;
+  }
+  seat.worker.terminate();
+  Object.assign(each, {
+    loading: false,
+    clean: how === "clean",
+    until: now() + LONG_DYING,
+    next: 0,
+    pause: 1,
+  });
+  return false;
 }
 
 /** Workers that have been killed and may still run: `terminate()` takes some milliseconds when all processors are busy. */
@@ -294,16 +320,20 @@ let dying: Dying[] = [];
 
 interface Dying {
   readonly seat: Seat;
+  /** Whether it imports modules, and was not terminated for that. */
+  loading: boolean;
   /** Whether none of its waiters is in a lot. */
-  readonly clean: boolean;
+  clean: boolean;
   /** When it is given up. */
-  readonly until: number;
+  until: number;
   /** It can be asked only so often: when it is asked next, and after how long again. */
   next: number;
   pause: number;
 }
 /** After so many milliseconds a worker is given up: it is in a call of the engine's that does not look at interrupts. */
 const LONG_DYING = 500;
+/** After so many milliseconds a worker that imports modules is terminated all the same: one of the user's computes while it is evaluated. */
+const LONG_LOADING = 10_000;
 let reaping = false;
 
 /** Buries those that are dead, and comes back for the others. */
@@ -313,9 +343,12 @@ function reap(): void {
   dying = [];
   let pause = Infinity;
   for (const each of round) {
+    // It has died on its own.
+    if (each.seat.running === undefined) continue;
     const time = now();
-    const gone = time >= each.next && isGone(words, each.seat.agent + A_ALIVE);
-    if (gone || time > each.until) {
+    if (each.loading && time >= each.next && put(each)) continue;
+    const gone = !each.loading && time >= each.next && isGone(words, each.seat.agent + A_ALIVE);
+    if (gone || !each.loading && time > each.until) {
       bury(each.seat, each.clean && gone);
       continue;
     }

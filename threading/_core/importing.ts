@@ -10,12 +10,17 @@
  * @module
  */
 import type { AsyncLocalStorage } from "node:async_hooks";
+import { whileLoading } from "./section.ts";
 
 /** Made at first use: to load it takes as long as twenty modules of ours. */
 let importing: AsyncLocalStorage<string> | undefined;
 
 /** Imports the user's modules, of which `url` is the first: what comes of this by itself may start nothing. */
-export async function importingModules<R>(url: string, body: () => Promise<R>): Promise<R> {
+export function importingModules<R>(url: string, body: () => Promise<R>): Promise<R> {
+  return whileLoading(() => marked(url, body));
+}
+
+async function marked<R>(url: string, body: () => Promise<R>): Promise<R> {
   if (importing === undefined) {
     const { AsyncLocalStorage } = await import("node:async_hooks");
     importing ??= new AsyncLocalStorage();

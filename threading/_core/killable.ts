@@ -7,6 +7,8 @@
  * - A kill tears no section of section.ts. A worker that sleeps in a `Sync` call or awaits something takes its waiters out of every
  *   lot itself, before it is killed. One that runs code of the user's is killed where it stands: `finally` blocks do not run, its
  *   asynchronous waiters are passed over from then on.
+ * - No kill meets what a worker needs of Deno's own modules to get to the user's function, see section.ts, nor the first timer or
+ *   `Buffer` there. It may meet others that the function itself is the first to use: the end of the process, by a panic of Deno's.
  * - Locks that it held go to whoever waits for them or comes next, who can ask `ownerDied()`.
  * - Verified when first used: where a worker that spins does not end, {@linkcode canStopThreads} says so.
  *
@@ -19,7 +21,7 @@
  * @module
  */
 import { nudge, sleep } from "./park.ts";
-import { SETTLED, SETTLING, STOP, TAKEN } from "./section.ts";
+import { IN_SECTION, LOADING, SETTLED, SETTLING, STOP, TAKEN } from "./section.ts";
 import { here, isMain } from "./site.ts";
 import { A_PARK, A_PENDING, A_SECTION, A_STOP } from "./words.ts";
 
@@ -99,10 +101,14 @@ const GRACE_IN_SECTION = 200;
  * Sees to it that a worker is at a safe point, or may be killed where it is. Blocks for some microseconds, for
  * {@linkcode GRACE} or {@linkcode GRACE_IN_SECTION} where it must.
  *
+ * @param patient Whether one that imports modules is left to do so.
  * @returns `"settled"`: it runs no more, and has left nothing behind but locks; `"clean"`: nothing but locks either, but it is to be
- * terminated; `"torn"`: waiters of its may be in lots.
+ * terminated; `"torn"`: waiters of its may be in lots; `"loading"`: it will settle after the import, or while that awaits something.
  */
-export function bringToStop(agent: number): "settled" | "clean" | "torn" {
+export function bringToStop(
+  agent: number,
+  patient: boolean,
+): "settled" | "clean" | "torn" | "loading" {
   const { ground, agent: main } = here();
   const { words } = ground;
   if (Atomics.compareExchange(words, agent + A_STOP, 0, STOP) === 0) nudge(ground, agent);
@@ -111,7 +117,9 @@ export function bringToStop(agent: number): "settled" | "clean" | "torn" {
     const seen = Atomics.load(words, main + A_PARK);
     const stop = Atomics.load(words, agent + A_STOP);
     if (stop === SETTLED) return "settled";
-    const free = stop === STOP && Atomics.load(words, agent + A_SECTION) === 0;
+    const section = Atomics.load(words, agent + A_SECTION);
+    if (patient && stop === STOP && section === LOADING) return "loading";
+    const free = stop === STOP && (section & IN_SECTION) === 0;
     const pending = Atomics.load(words, agent + A_PENDING);
     const grace = free ? (pending > 0 ? GRACE : 0) : GRACE_IN_SECTION;
     const left = begun + grace - performance.now();

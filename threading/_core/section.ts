@@ -13,6 +13,10 @@
  * A slow path is one section from its start to its end, its sleep included (parkSync comes back when it is to stop), and the stretch
  * from one await to the next. All other agents pay one comparison.
  *
+ * While modules are imported it is *loading*, which may last over many awaits: Deno ends the whole process, in a panic of its own, when a
+ * worker is terminated while a module of Deno's, such as `node:fs`, is evaluated in it for the first time. So K waits for the end of that,
+ * or for a safe point in between: there nothing of Deno's is being evaluated.
+ *
  * @module
  */
 import { A_PENDING, A_SECTION, A_STATUS, A_STOP, DEAD } from "./words.ts";
@@ -33,8 +37,14 @@ interface Guard {
   readonly end: (first: boolean) => never;
 }
 
+/** Bit of `A_SECTION`: in a section. */
+export const IN_SECTION = 1;
+/** Bit of `A_SECTION`: modules are being imported. */
+export const LOADING = 2;
+
 let guarded: Guard | undefined;
 let depth = 0;
+let loading = 0;
 
 /** From now on this worker may be killed. `end` is called at a safe point when it is to stop, and does not return. */
 export function guard(
@@ -58,8 +68,17 @@ export function enterSection(): void {
 function enter(guard: Guard): void {
   if (depth++ > 0) return;
   const { words, agent } = guard;
-  Atomics.store(words, agent + A_SECTION, 1);
+  tell(guard);
   if (Atomics.load(words, agent + A_STOP) !== 0) stop(guard);
+}
+
+/** Where this worker is, for who wants to kill it. */
+function tell({ words, agent }: Guard): void {
+  Atomics.store(
+    words,
+    agent + A_SECTION,
+    (depth > 0 ? IN_SECTION : 0) | (loading > 0 ? LOADING : 0),
+  );
 }
 
 /** Ends a section. */
@@ -70,7 +89,26 @@ export function leaveSection(): void {
 function leave(guard: Guard): void {
   if (--depth > 0) return;
   const { words, agent } = guard;
-  if (Atomics.load(words, agent + A_STOP) === 0) Atomics.store(words, agent + A_SECTION, 0);
+  if (Atomics.load(words, agent + A_STOP) === 0) tell(guard);
+  if (Atomics.load(words, agent + A_STOP) !== 0) stop(guard);
+}
+
+/** Imports modules, or does what may import some: see the head of this file. */
+export async function whileLoading<R>(body: () => Promise<R>): Promise<R> {
+  if (guarded === undefined) return await body();
+  load(guarded, 1);
+  try {
+    return await body();
+  } finally {
+    load(guarded, -1);
+  }
+}
+
+function load(guard: Guard, change: 1 | -1): void {
+  loading += change;
+  if (depth > 0) return;
+  const { words, agent } = guard;
+  if (change > 0 || Atomics.load(words, agent + A_STOP) === 0) tell(guard);
   if (Atomics.load(words, agent + A_STOP) !== 0) stop(guard);
 }
 

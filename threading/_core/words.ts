@@ -125,7 +125,7 @@ export const A_REQUESTS = 7;
 export const A_STATUS = 8;
 /** The main agent's: counts what its workers want it to look at. */
 export const A_NEWS = 9;
-/** A killable worker's: 1 while it is in a stretch that must not be torn; see section.ts. */
+/** A killable worker's: not 0 while it is in a stretch that must not be torn, or imports modules; see section.ts. */
 export const A_SECTION = 10;
 /** A killable worker's: not 0 when it is to end; see section.ts. */
 export const A_STOP = 11;
