@@ -12,7 +12,7 @@ import type { Letter } from "./_payload.ts";
 export type Mail =
   /** A worker could not begin, or ended on its own. */
   | [pool: number, kind: typeof BROKEN, error: EncodedError]
-  /** A worker has taken a task, at that time on the clock of {@linkcode commonNow}. */
+  /** A worker has taken a task, at that time on the clock of {@linkcode commonNow}; `Infinity` when its clock is known to be wrong. */
   | [pool: number, kind: typeof STARTED, started: Started]
   /** Another thread submits a call to the pool. */
   | [pool: number, kind: typeof VISIT, visit: Visit]
@@ -89,7 +89,10 @@ export interface Waits extends Call {
   readonly within: number;
 }
 
-/** Milliseconds on a clock that all threads share. */
+/**
+ * Milliseconds on a clock that all threads share, unless somebody has set the machine's clock meanwhile, or the machine has slept: a
+ * thread's clock begins where that of the machine stood when the thread was made, and then goes on by itself.
+ */
 export function commonNow(): number {
   return performance.timeOrigin + performance.now();
 }

@@ -23,6 +23,8 @@
  * 2. The owner adds to `TAIL`, then reads `NAPPING`. If that is not 0, whoever naps has not looked for the last time yet.
  * A nap that a wake-up ends is a sleep as any other. It blocks the worker, so its event loop has a turn after each.
  *
+ * `tests/model/pool_hand_off_test.ts` has all this once more, step by step, and tries the orders of the steps: change them together.
+ *
  * @module
  */
 import type { Views } from "../queue/_compact.ts";

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { bagOf, isBag } from "./options.ts";
+
 /** How long a call may wait. Every waiting call of this library takes these options. */
 export interface WaitOptions {
   /**
@@ -63,13 +65,7 @@ export function remaining(deadline: number): number {
  */
 export function limitOf(options: AcquireOptions | undefined, what: string): Limit {
   if (options === undefined) return FOREVER;
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(
-      `Cannot call ${what}: options must be an object such as { timeout: 500 }, got ${
-        options === null ? "null" : typeof options
-      }`,
-    );
-  }
+  if (!isBag(options)) bagOf(options, `call ${what}`, "{ timeout: 500 }");
   const { timeout, signal, blocking } = options;
   const deadline = timeout === undefined ? Infinity : deadlineOf(timeout, what);
   if (blocking !== undefined && typeof blocking !== "boolean") {
