@@ -21,6 +21,7 @@ import type {
   StreamConfig,
 } from "npm:@nats-io/jetstream@3.4.0";
 import type { ObjectStore } from "npm:@nats-io/obj@3.4.0";
+import { bagOf } from "../threading/_core/mod.ts";
 import { wholeNumber } from "./_terms.ts";
 import { RuntimeError } from "./errors.ts";
 
@@ -87,9 +88,7 @@ export interface Settings {
 /** Checks the options. `what` is the act, for messages. */
 export function settingsOf(options: NatsOptions, what: string): Settings {
   const wrong = (text: string) => new TypeError(`Cannot ${what}: ${text}`);
-  if (typeof options !== "object" || options === null) {
-    throw wrong('options must be an object such as { servers: "nats://127.0.0.1:4222" }');
-  }
+  bagOf(options, what, '{ servers: "nats://127.0.0.1:4222" }');
   const { servers = "nats://127.0.0.1:4222", name = "default", auth, tls, create = true } = options;
   const list = typeof servers === "string" ? servers.split(",") : servers;
   if (

@@ -401,7 +401,8 @@ export class Pool {
     if (item === undefined || item.serial !== serial) return;
     const extras = item.extras!;
     const timeout = extras.terms!.timeout!;
-    const taken = now() - (commonNow() - at);
+    // The worker's clock may be ahead of ours, by hours: it has taken the task before we heard of it.
+    const taken = Math.min(now(), now() - (commonNow() - at));
     const longest = taken + timeout + LONGEST_IMPORT;
     let deadline = taken + timeout;
     const timer: { stop?: () => void } = {};
@@ -617,6 +618,7 @@ export class Pool {
       initargs,
       number,
       capped: memoryLimit !== undefined,
+      made: commonNow(),
     };
   }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { locate, refuse } from "../threading/_core/mod.ts";
+import { bagOf, locate, refuse } from "../threading/_core/mod.ts";
 import { mapArguments, MapIterator, type MapOptions, type Sender } from "./_map.ts";
 import { found } from "./_found.ts";
 import type { ExecutorStats } from "./_stats.ts";
@@ -249,13 +249,7 @@ export interface ShutdownOptions {
 
 /** @throws {TypeError} when an option has the wrong type. */
 export function checkShutdown(options: ShutdownOptions): ShutdownOptions {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(
-      `Cannot shut down: options must be an object such as { cancelFutures: true }, got ${
-        options === null ? "null" : typeof options
-      }`,
-    );
-  }
+  bagOf(options, "shut down", "{ cancelFutures: true }");
   const { wait, cancelFutures } = options;
   for (const [name, value] of Object.entries({ wait, cancelFutures })) {
     if (value !== undefined && typeof value !== "boolean") {

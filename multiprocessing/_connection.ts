@@ -9,6 +9,7 @@ import { discardPipe, makePipe, revivePipe } from "./_pipe.ts";
 import { isRawBytes, rawBytesHead } from "./_raw_bytes.ts";
 import { ready, type Waitable } from "./_ready.ts";
 import {
+  bagOf,
   BRIEF,
   decode,
   discardEncoded,
@@ -412,13 +413,7 @@ export function Pipe<T = unknown>(
 
 function duplexOf(options: { duplex?: boolean } | undefined): boolean {
   if (options === undefined) return true;
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(
-      `Cannot make a Pipe: options must be an object such as { duplex: false }, got ${
-        options === null ? "null" : typeof options
-      }`,
-    );
-  }
+  bagOf(options, "make a Pipe", "{ duplex: false }");
   const { duplex = true } = options;
   if (typeof duplex !== "boolean") {
     throw new TypeError(`Cannot make a Pipe: duplex must be a boolean, got ${typeof duplex}`);

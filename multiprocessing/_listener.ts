@@ -21,7 +21,14 @@ import { makeFolder, removeFolder, sweep } from "./_folder.ts";
 import { Fifo } from "./_fifo.ts";
 import { expire, ready, type Waitable } from "./_ready.ts";
 import { SocketChannel } from "./_channel_socket.ts";
-import { type Limit, limitOf, opened, refuse, type WaitOptions } from "../threading/_core/mod.ts";
+import {
+  bagOf,
+  type Limit,
+  limitOf,
+  opened,
+  refuse,
+  type WaitOptions,
+} from "../threading/_core/mod.ts";
 import { showAs } from "./_show.ts";
 
 /** How long a handshake may take, in milliseconds: as long as CPython waits for a connection to be made. */
@@ -119,13 +126,7 @@ export class Listener implements Disposable, Waitable {
    */
   constructor(options: ListenerOptions = {}) {
     const act = "make a Listener";
-    if (typeof options !== "object" || options === null) {
-      throw new TypeError(
-        `Cannot ${act}: options must be an object such as { address, authkey }, got ${
-          options === null ? "null" : typeof options
-        }`,
-      );
-    }
+    bagOf(options, act, "{ address, authkey }");
     const { address, backlog = CROWD, authkey } = options;
     const family = familyOf(address, options.family, act);
     if (typeof backlog !== "number") {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { limitOf, opened, refuse, type WaitOptions } from "../threading/_core/mod.ts";
+import { bagOf, limitOf, opened, refuse, type WaitOptions } from "../threading/_core/mod.ts";
 import { familyOf } from "./_address.ts";
 import { checkKey } from "./_auth.ts";
 import { processAuthkey } from "./_manager_authkey.ts";
@@ -151,9 +151,7 @@ export class BaseManager<Types extends object = Record<never, never>> implements
    */
   constructor(options: ManagerOptions = {}) {
     const act = `make a ${new.target.name}`;
-    if (typeof options !== "object" || options === null) {
-      throw new TypeError(`Cannot ${act}: options must be an object such as { address, authkey }`);
-    }
+    bagOf(options, act, "{ address, authkey }");
     const { address, authkey, shutdownTimeout = 1000, context } = options;
     if (address !== undefined) familyOf(address, undefined, act);
     if (authkey !== undefined) checkKey(authkey, act);
@@ -246,11 +244,7 @@ export class BaseManager<Types extends object = Record<never, never>> implements
    */
   async start(options: StartOptions = {}): Promise<void> {
     const name = this.constructor.name;
-    if (typeof options !== "object" || options === null) {
-      throw new TypeError(
-        `Cannot start the ${name}: options must be an object such as { initializer }`,
-      );
-    }
+    bagOf(options, `start the ${name}`, "{ initializer }");
     const { initializer, initargs = [] } = options;
     if (initializer !== undefined && typeof initializer !== "function") {
       throw new TypeError(
@@ -510,13 +504,11 @@ function withType(proxy: BaseProxy, type: AnyClass | undefined): BaseProxy {
 function checkRegistration(typeid: unknown, options: unknown, act: string): void {
   const wrong = (what: string) => new TypeError(`Cannot ${act}: ${what}`);
   if (typeof typeid !== "string") throw wrong(`the typeid must be a string, got ${typeof typeid}`);
-  if (typeof options !== "object" || options === null) {
-    throw wrong("options must be an object such as { callable: Maths }");
-  }
-  const { callable, exposed, methodToTypeid, proxytype } = options as RegisterOptions<
-    Maker,
-    unknown
-  >;
+  const { callable, exposed, methodToTypeid, proxytype } = bagOf(
+    options as RegisterOptions<Maker, unknown>,
+    act,
+    "{ callable: Maths }",
+  );
   if (callable !== undefined && typeof callable !== "function") {
     throw wrong(`callable must be a function or a class, got ${typeof callable}`);
   }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { opened, register } from "../threading/_core/mod.ts";
+import { bagOf, opened, register } from "../threading/_core/mod.ts";
 import { type Mapping, type Platform, platform } from "../threading/_core/platform/mod.ts";
 import { forget, newName, sweep, track } from "./_tracker.ts";
 import { showAs } from "./_show.ts";
@@ -178,13 +178,7 @@ export class SharedMemory implements Disposable {
 
 /** The options, in order. */
 function checked(options: SharedMemoryOptions) {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(
-      `Cannot make a SharedMemory: options must be an object such as { create: true, size: 1024 }, got ${
-        options === null ? "null" : typeof options
-      }`,
-    );
-  }
+  bagOf(options, "make a SharedMemory", "{ create: true, size: 1024 }");
   const { name, create = false, size, track: tracked = true } = options;
   for (const [key, value] of Object.entries({ create, track: tracked })) {
     if (typeof value !== "boolean") {

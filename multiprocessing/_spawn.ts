@@ -333,6 +333,10 @@ function naming<R>(name: string, body: () => R): R {
   try {
     return body();
   } catch (error) {
+    const { code } = error as { code?: string };
+    if (code === "ENOSPC" || code === "EDQUOT") {
+      throw Object.assign(noRoom(name, error as Error), { code });
+    }
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
     // That of a folder says itself what cannot be done.
     const { message } = (error.cause ?? error) as Error;
@@ -341,6 +345,13 @@ function naming<R>(name: string, body: () => R): R {
       { cause: error },
     );
   }
+}
+
+function noRoom(name: string, cause: Error): Error {
+  return new Error(
+    `Cannot start ${name}: there is no room left for a temporary file; free some, or set TMPDIR to another folder: ${cause.message}`,
+    { cause },
+  );
 }
 
 let setpriv: boolean | undefined;

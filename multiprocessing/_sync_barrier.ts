@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  bagOf,
   deadlineOf,
   type Limit,
   limitOf,
@@ -99,11 +100,7 @@ export class Barrier {
         `Cannot make a Barrier: parties must be an integer from 1 to ${MAX_PARTIES}, got ${parties}`,
       );
     }
-    if (typeof options !== "object" || options === null) {
-      throw new TypeError(
-        "Cannot make a Barrier: options must be an object such as { timeout: 500 }",
-      );
-    }
+    bagOf(options, "make a Barrier", "{ timeout: 500 }");
     const { action, timeout } = options;
     if (action !== undefined && typeof action !== "function") {
       throw new TypeError(

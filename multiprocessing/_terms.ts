@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { deadlineOf, PicklingError } from "../threading/_core/mod.ts";
+import { bagOf, deadlineOf, PicklingError } from "../threading/_core/mod.ts";
 
 /** Options of `executor.with` and `pool.with`. */
 export interface RunOptions {
@@ -29,9 +29,7 @@ export interface RunOptions {
  */
 export function termsOf(options: RunOptions, door = "executor.with"): RunOptions {
   const wrong = (what: string) => new TypeError(`Cannot use ${door}: ${what}`);
-  if (typeof options !== "object" || options === null) {
-    throw wrong("options must be an object such as { timeout: 500 }");
-  }
+  bagOf(options, `use ${door}`, "{ timeout: 500 }");
   const { signal, timeout, transfer } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw wrong(`signal must be an AbortSignal, got ${typeof signal}`);

@@ -27,11 +27,13 @@
  * @module
  */
 import {
+  bagOf,
   classesAreHere,
   decodeErrorSync,
   type Ended,
   type Limit,
   refuse,
+  typeName,
 } from "../threading/_core/mod.ts";
 import { Crew, type Job, type Policy } from "./_crew.ts";
 import { heapFlags, outOfMemory, TimeLimit } from "./_crew_limit.ts";
@@ -363,7 +365,7 @@ export class Pool implements AsyncDisposable {
   ): AsyncResult<Awaited<R>> {
     this.#mustRun();
     if (!Array.isArray(args)) {
-      throw new TypeError(`Cannot call a function: args must be an array, got ${kindOf(args)}`);
+      throw new TypeError(`Cannot call a function: args must be an array, got ${typeName(args)}`);
     }
     const result = new AsyncResult<Awaited<R>>(checked(callbacks));
     tie(result as AsyncResult<unknown>, this.#pumped);
@@ -781,7 +783,7 @@ function reporterOf(options: ChunkOptions | undefined): Reporter | undefined {
   if (progress === undefined || progress === false) return undefined;
   if (progress !== true && typeof progress !== "function") {
     throw new TypeError(
-      `Cannot map: progress must be a boolean or a function, got ${kindOf(progress)}`,
+      `Cannot map: progress must be a boolean or a function, got ${typeName(progress)}`,
     );
   }
   const tell = progress === true ? progressBar() : progress;
@@ -841,17 +843,17 @@ function read(options: number | PoolOptions): PoolOptions {
   const given = typeof options === "number" ? { processes: options } : options;
   const wrong = (what: string) => new TypeError(`Cannot make a pool: ${what}`);
   if (typeof given !== "object" || given === null) {
-    throw wrong(`options must be a number or an object, got ${kindOf(options)}`);
+    throw wrong(`options must be a number or an object, got ${typeName(options)}`);
   }
   const { processes, initializer, initargs, maxtasksperchild, context, memoryLimit } = given;
   wholeNumber(processes, "processes", "make a pool");
   wholeNumber(maxtasksperchild ?? undefined, "maxtasksperchild", "make a pool");
   wholeNumber(memoryLimit, "memoryLimit, in MiB,", "make a pool", { least: 8 });
   if (initializer !== undefined && typeof initializer !== "function") {
-    throw wrong(`initializer must be a function, got ${kindOf(initializer)}`);
+    throw wrong(`initializer must be a function, got ${typeName(initializer)}`);
   }
   if (initargs !== undefined && !Array.isArray(initargs)) {
-    throw wrong(`initargs must be an array, got ${kindOf(initargs)}`);
+    throw wrong(`initargs must be an array, got ${typeName(initargs)}`);
   }
   if (context !== undefined && typeof context?.getStartMethod !== "function") {
     throw wrong("context must be what getContext() gives");
@@ -861,11 +863,7 @@ function read(options: number | PoolOptions): PoolOptions {
 
 function chunksizeOf(options: ChunkOptions | undefined): number | undefined {
   if (options === undefined) return undefined;
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(
-      `Cannot map: options must be an object such as { chunksize: 100 }, got ${kindOf(options)}`,
-    );
-  }
+  bagOf(options, "map", "{ chunksize: 100 }");
   return wholeNumber(options.chunksize, "chunksize", "map");
 }
 
@@ -874,7 +872,9 @@ function checked<T>(callbacks: Callbacks<T> | undefined): Callbacks<T> | undefin
   const { callback, errorCallback } = callbacks;
   for (const [name, fn] of Object.entries({ callback, errorCallback })) {
     if (fn !== undefined && typeof fn !== "function") {
-      throw new TypeError(`Cannot call a function: ${name} must be a function, got ${kindOf(fn)}`);
+      throw new TypeError(
+        `Cannot call a function: ${name} must be a function, got ${typeName(fn)}`,
+      );
     }
   }
   return callbacks;
@@ -883,7 +883,7 @@ function checked<T>(callbacks: Callbacks<T> | undefined): Callbacks<T> | undefin
 function mustIterate(iterable: unknown): void {
   const object = Object(iterable);
   if (iterable !== null && (Symbol.iterator in object || Symbol.asyncIterator in object)) return;
-  throw new TypeError(`Cannot map over ${kindOf(iterable)}: an iterable is needed`);
+  throw new TypeError(`Cannot map over ${typeName(iterable)}: an iterable is needed`);
 }
 
 function listOf(item: unknown): unknown[] {
@@ -891,9 +891,7 @@ function listOf(item: unknown): unknown[] {
   if (typeof item === "object" && item !== null && Symbol.iterator in item) {
     return [...item as Iterable<unknown>];
   }
-  throw new TypeError(`Cannot starmap: each item must be a list of arguments, got ${kindOf(item)}`);
-}
-
-function kindOf(value: unknown): string {
-  return value === null ? "null" : typeof value;
+  throw new TypeError(
+    `Cannot starmap: each item must be a list of arguments, got ${typeName(item)}`,
+  );
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  bagOf,
   decode,
   discardParcel,
   encode,
@@ -280,6 +281,8 @@ export class Process<A extends unknown[] = any[]> {
    * script has to guard what it does with `if (import.meta.main)`.
    * @throws {PicklingError} When an argument, or the subclass, cannot travel. The process is then still not started.
    * @throws {Deno.errors.NotCapable} When a permission is missing.
+   * @throws {Deno.errors.NotFound} When no folder for temporary files can be used.
+   * @throws {Error} With `code` `"ENOSPC"`, when there is no room left in it.
    */
   start(): void {
     this.#mustBeOpen("start");
@@ -481,9 +484,7 @@ export class Process<A extends unknown[] = any[]> {
 
 function check<A extends unknown[]>(options: ProcessOptions<A>): void {
   const wrong = (what: string) => new TypeError(`Cannot make a Process: ${what}`);
-  if (typeof options !== "object" || options === null) {
-    throw wrong("options must be an object such as { target: work, args: [1] }");
-  }
+  bagOf(options, "make a Process", "{ target: work, args: [1] }");
   const { target, args, name, daemon, permissions } = options;
   if (target !== undefined && typeof target !== "function") {
     throw wrong(`target must be a function, got ${target === null ? "null" : typeof target}`);

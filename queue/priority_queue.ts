@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { pack, register } from "../threading/_core/mod.ts";
+import { bagOf, pack, register } from "../threading/_core/mod.ts";
 import { checked, naturalOrder } from "./_order.ts";
-import { bagged, ordered, Queue, reviveQueue } from "./queue.ts";
+import { ordered, Queue, reviveQueue } from "./queue.ts";
 
 /** Options of {@linkcode PriorityQueue}. */
 export interface PriorityQueueOptions<T> {
@@ -47,7 +47,7 @@ export class PriorityQueue<T> extends Queue<T> {
    * @throws {TypeError} When `options` is not an object, or `compare` is not a function.
    */
   constructor(maxsize = 0, options: PriorityQueueOptions<T> = {}) {
-    const { compare } = bagged(options, "make a PriorityQueue", "{ compare }");
+    const { compare } = bagOf(options, "make a PriorityQueue", "{ compare }");
     if (compare !== undefined && typeof compare !== "function") {
       throw new TypeError(
         `Cannot make a PriorityQueue: compare must be a function, got ${typeof compare}`,

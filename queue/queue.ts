@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { limitOf, register, TimeoutError, type WaitOptions } from "../threading/_core/mod.ts";
+import {
+  bagOf,
+  limitOf,
+  register,
+  TimeoutError,
+  type WaitOptions,
+} from "../threading/_core/mod.ts";
 import { Core, type Sent } from "./_base.ts";
 import { naturalOrder } from "./_order.ts";
 import type { Order } from "./_shelf.ts";
@@ -250,7 +256,7 @@ export class Queue<T> {
    * @throws {TypeError} When `options` is not an object, or `immediate` is not a boolean.
    */
   shutdown(options: { immediate?: boolean } = {}): void {
-    const bag: { immediate?: unknown } = bagged(
+    const bag: { immediate?: unknown } = bagOf(
       options,
       "shut the queue down",
       "{ immediate: true }",
@@ -277,17 +283,6 @@ export class Queue<T> {
       yield item;
     }
   }
-}
-
-/**
- * The options of a call that tries to do `what`, such as `example`. A bare value in their place is most often Python's positional
- * argument, and would be ignored.
- */
-export function bagged<O extends object>(options: O, what: string, example: string): O {
-  const given: unknown = options;
-  if (typeof given === "object" && given !== null && !Array.isArray(given)) return options;
-  const got = given === null ? "null" : Array.isArray(given) ? "an array" : typeof given;
-  throw new TypeError(`Cannot ${what}: options must be an object such as ${example}, got ${got}`);
 }
 
 function notJoined(): TimeoutError {

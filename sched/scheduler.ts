@@ -10,7 +10,7 @@
  */
 
 import { Heap, type HeapNode } from "../queue/_heap.ts";
-import { limitOf, now } from "../threading/_core/mod.ts";
+import { bagOf, limitOf, now, typeName } from "../threading/_core/mod.ts";
 import { isThenable, Sleepers, sleepSync, turn, unlessAborted } from "./_sleep.ts";
 import { compareEvents, type ScheduledEvent } from "./event.ts";
 
@@ -107,18 +107,12 @@ export class Scheduler {
    * @throws {TypeError} when `options` is not an object, or one of the functions is not a function.
    */
   constructor(options: SchedulerOptions = {}) {
-    if (typeof options !== "object" || options === null || Array.isArray(options)) {
-      throw new TypeError(
-        `Cannot create a Scheduler: options must be an object such as { timefunc, delayfunc }, got ${
-          kindOf(options)
-        }`,
-      );
-    }
+    bagOf(options, "create a Scheduler", "{ timefunc, delayfunc }");
     const { timefunc = now, delayfunc } = options;
     for (const [name, fn] of Object.entries({ timefunc, delayfunc })) {
       if (typeof fn !== "function" && fn !== undefined) {
         throw new TypeError(
-          `Cannot create a Scheduler: ${name} must be a function, got ${kindOf(fn)}`,
+          `Cannot create a Scheduler: ${name} must be a function, got ${typeName(fn)}`,
         );
       }
     }
@@ -246,7 +240,7 @@ export class Scheduler {
     if (typeof event !== "object" || event === null) {
       throw new TypeError(
         `Cannot call Scheduler.cancel: event must be what enter() or enterabs() returned, got ${
-          kindOf(event)
+          typeName(event)
         }`,
       );
     }
@@ -387,12 +381,14 @@ export class Scheduler {
     checkNumber(call, "time", time);
     checkNumber(call, "priority", priority);
     if (typeof action !== "function") {
-      throw new TypeError(`Cannot call ${call}: action must be a function, got ${kindOf(action)}`);
+      throw new TypeError(
+        `Cannot call ${call}: action must be a function, got ${typeName(action)}`,
+      );
     }
     if (argument !== undefined && !Array.isArray(argument)) {
       throw new TypeError(
         `Cannot call ${call}: argument must be an array of the action's arguments, got ${
-          kindOf(argument)
+          typeName(argument)
         }`,
       );
     }
@@ -445,12 +441,7 @@ function readOptions(
 
 function checkNumber(call: string, what: string, value: number): void {
   if (typeof value !== "number") {
-    throw new TypeError(`Cannot call ${call}: ${what} must be a number, got ${kindOf(value)}`);
+    throw new TypeError(`Cannot call ${call}: ${what} must be a number, got ${typeName(value)}`);
   }
   if (Number.isNaN(value)) throw new RangeError(`Cannot call ${call}: ${what} must not be NaN`);
-}
-
-/** What a value is called in an error message. */
-function kindOf(value: unknown): string {
-  return value === null ? "null" : Array.isArray(value) ? "an array" : `${typeof value}`;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { bagOf } from "../threading/_core/options.ts";
 
 /**
  * The options without those that are `null`, which count as not given.
@@ -10,13 +11,7 @@
  * @throws {TypeError} when `options` is no object.
  */
 export function withoutNone<T extends object>(options: T, what: string): T {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(
-      `Cannot call ${what}: options must be an object, got ${
-        options === null ? "null" : typeof options
-      }`,
-    );
-  }
+  bagOf(options, `call ${what}`, "{ text: true }");
   for (const value of Object.values(options)) {
     if (value !== null) continue;
     return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)) as T;

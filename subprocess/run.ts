@@ -4,6 +4,7 @@
  * @module
  */
 
+import { bagOf } from "../threading/_core/options.ts";
 import { CompletedProcess } from "./completed_process.ts";
 import { type Output, TimeoutExpired } from "./errors.ts";
 import { type Launch, prepare } from "./_launch.ts";
@@ -209,9 +210,7 @@ function refuse(options: object, names: readonly string[], what: string): void {
 }
 
 function capturing(options: CheckOutputOptions, what: string): RunOptions {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`Cannot call ${what}: options must be an object, got ${typeof options}`);
-  }
+  bagOf(options, `call ${what}`, "{ text: true }");
   refuse(options, ["stdout", ...NO_CAPTURE], what);
   // Python's rule: no input at all lets the child read this process's input, null is empty input.
   return { ...options, stdout: PIPE, ...(options.input === null ? { input: "" } : {}) };

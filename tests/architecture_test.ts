@@ -66,6 +66,7 @@ const BACK_DOORS: Record<string, { by: string[]; because: string }> = {
   "queue/_cargo.ts": { by: ["futures"], because: "the same question: what has handles in it" },
   "queue/_heap.ts": { by: ["sched"], because: "one heap serves both" },
   "threading/_core/clock.ts": { by: ["subprocess"], because: "time-outs without the engine" },
+  "threading/_core/options.ts": { by: ["subprocess"], because: "options without the engine" },
   "threading/_core/small_writer.ts": {
     by: ["queue"],
     because: "its names mean little outside of a codec",
@@ -108,6 +109,16 @@ const ONLY: { what: string; says: RegExp; files: string[] }[] = [
     what: "opening a library",
     says: /\bDeno\.dlopen\b/,
     files: ["threading/_core/platform/", "subprocess/_inherit.ts"],
+  },
+  {
+    what: "the machine's clock",
+    says: /\bDate\.now\b|\bnew Date\(\)|\btimeOrigin\b|\bTemporal\.Now\b|\bhrtime\b/,
+    files: [
+      // What was left in the temporary folder is as old as its file says.
+      "multiprocessing/_folder.ts",
+      // Threads tell each other when something was; see there what is done where it jumps.
+      "futures/_protocol.ts",
+    ],
   },
   {
     what: "asynchronous storage",

@@ -5,6 +5,7 @@
  */
 import {
   adopt,
+  bagOf,
   barrier,
   BARRIER_WORDS,
   callAsync,
@@ -77,11 +78,7 @@ export class Barrier {
         `Cannot make a Barrier: parties must be an integer of at least 1, got ${parties}`,
       );
     }
-    if (typeof options !== "object" || options === null) {
-      throw new TypeError(
-        "Cannot make a Barrier: options must be an object such as { timeout: 500 }",
-      );
-    }
+    bagOf(options, "make a Barrier", "{ timeout: 500 }");
     const { action, timeout } = options;
     if (action !== undefined && typeof action !== "function") {
       throw new TypeError(

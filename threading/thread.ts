@@ -5,6 +5,7 @@
  */
 import { Context, copyContext } from "../contextvars/mod.ts";
 import {
+  bagOf,
   callAsync,
   callSync,
   enter,
@@ -334,9 +335,7 @@ export class Thread<A extends unknown[] = any[]> {
 
 function check<A extends unknown[]>(options: ThreadOptions<A>): void {
   const wrong = (what: string) => new TypeError(`Cannot make a Thread: ${what}`);
-  if (typeof options !== "object" || options === null) {
-    throw wrong("options must be an object such as { target: work, args: [1] }");
-  }
+  bagOf(options, "make a Thread", "{ target: work, args: [1] }");
   const { target, args, name, daemon, context } = options;
   if (target !== undefined && typeof target !== "function") {
     throw wrong(`target must be a function, got ${target === null ? "null" : typeof target}`);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { deadlineOf, locate, task } from "./_core/mod.ts";
+import { bagOf, deadlineOf, locate, task } from "./_core/mod.ts";
 import { Event } from "./event.ts";
 import { Thread } from "./thread.ts";
 
@@ -63,9 +63,7 @@ export class Timer<A extends unknown[] = unknown[]> extends Thread {
         `Cannot make a Timer: the second argument must be a function, got ${typeof fn}`,
       );
     }
-    if (typeof options !== "object" || options === null) {
-      throw new TypeError("Cannot make a Timer: options must be an object such as { args: [1] }");
-    }
+    bagOf(options, "make a Timer", "{ args: [1] }");
     if (options.args !== undefined && !Array.isArray(options.args)) {
       throw new TypeError("Cannot make a Timer: args must be an array");
     }

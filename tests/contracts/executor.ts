@@ -626,6 +626,7 @@ export function executorContract(
   test("shutdown, of one that was never used, and with bad options", async (executor) => {
     await assertRejects(() => executor.shutdown({ wait: 1 } as never), TypeError);
     await assertRejects(() => executor.shutdown(true as never), TypeError);
+    await assertRejects(() => executor.shutdown([true] as never), TypeError);
     assertEquals(await executor.submit(square, 2), 4);
     await executor.shutdown();
   });

@@ -69,6 +69,8 @@ export function testOptions(world: World, waiting: WaitingCall): void {
     [false, TypeError],
     [() => 5, TypeError],
     [Symbol("5"), TypeError],
+    [[], TypeError],
+    [[5], TypeError],
   ];
   if (blocking) {
     bad.push(

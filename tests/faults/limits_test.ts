@@ -1,7 +1,13 @@
 /** Machines that have no more to give, peers that do not answer, and clocks that jump. */
 
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { type Future, ProcessPoolExecutor, TimeoutError } from "@batteries/concurrent/futures";
 import { Event, Pipe, Pool, Process, Queue } from "@batteries/concurrent/multiprocessing";
 import { SyncManager } from "@batteries/concurrent/multiprocessing/managers";
@@ -66,6 +72,53 @@ for (const most of [24, 40]) {
     },
   });
 }
+
+/** Runs a shell's commands where it may mount what nobody else sees. */
+function inOwnMounts(commands: string, ...args: string[]): Deno.Command {
+  return new Deno.Command("unshare", {
+    args: ["--map-root-user", "--mount", "sh", "-ec", commands, ...args],
+    env: { NO_COLOR: "1" },
+  });
+}
+
+function mayMount(): boolean {
+  if (!linux) return false;
+  try {
+    return inOwnMounts("mount -t tmpfs none /mnt").outputSync().success;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test({
+  name: "disk: a full one for temporary files, is told by errors and left as it was",
+  ignore: !mayMount(),
+  async fn() {
+    const program = import.meta.resolve("../fixtures/faults/full_disk.ts");
+    const { code, stdout, stderr } = await inOwnMounts(
+      `mount -t tmpfs -o size=16k none /mnt
+      export TMPDIR=/mnt
+      head -c 16384 /dev/zero > /mnt/filler
+      "$0" run -A --no-check "$1" /mnt/filler
+      ls -A /mnt`,
+      Deno.execPath(),
+      program,
+    ).output();
+    const text = new TextDecoder();
+    assertEquals(code, 0, text.decode(stderr));
+    const [said, ...left] = text.decode(stdout).trim().split("\n");
+    const { without: { lock, ...starts }, again } = JSON.parse(said);
+    assertEquals(lock, "done");
+    for (
+      const [name, { code, message }] of Object.entries<{ code: string; message: string }>(starts)
+    ) {
+      assertEquals(code, "ENOSPC", `${name}: ${message}`);
+      assertMatch(message, /^Cannot start .*: there is no room .*TMPDIR/, name);
+    }
+    assertEquals(again, { process: "done", executor: "done", pool: "done", manager: "done" });
+    assertEquals(left, []);
+  },
+});
 
 /** Stops a process, and waits until it stands: until then it might still do something. */
 function halt(pid: number): void {

@@ -233,12 +233,18 @@ Deno.test("manager: a server that ends while it starts, fails start", async () =
 
 Deno.test("manager: a program that forgets its manager, ends and leaves nothing", async () => {
   const program = new URL("../fixtures/multiprocessing/forgets_manager.ts", import.meta.url);
-  for (const how of ["end", "exit", "throw", "SIGKILL"]) {
+  // Of its own: what is left there, no other program that runs meanwhile removes.
+  const TMPDIR = await Deno.makeTempDir();
+  const run = async (how: string) => {
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", program.href, how],
+      env: { TMPDIR },
       stderr: "null",
     }).output();
-    const { pid, address } = JSON.parse(new TextDecoder().decode(stdout));
+    return JSON.parse(new TextDecoder().decode(stdout));
+  };
+  for (const how of ["end", "exit", "throw", "SIGKILL"]) {
+    const { pid, address } = await run(how);
     waitUntil("the server has ended", () => !isRunning(pid));
     const folder = address.replace(/\/socket$/, "");
     if (how === "end" || how === "exit") {
@@ -247,9 +253,10 @@ Deno.test("manager: a program that forgets its manager, ends and leaves nothing"
     }
     // It was killed, and its server with it: a later program removes what is left, when it is old enough to be nobody's.
     await Deno.utime(address, new Date(0), new Date(0));
-    await new Deno.Command(Deno.execPath(), { args: ["run", "-A", program.href, "end"] }).output();
+    await run("end");
     await assertRejects(() => Deno.stat(folder), Deno.errors.NotFound);
   }
+  await Deno.remove(TMPDIR);
 });
 
 Deno.test("manager: one that is started by a process, ends with it", async () => {

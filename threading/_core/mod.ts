@@ -17,6 +17,7 @@ export {
   type WaitOptions,
 } from "./clock.ts";
 export { nameIt, PicklingError, TimeoutError } from "./errors.ts";
+export { bagOf, typeName } from "./options.ts";
 export { giveWord, type Site, takeWord } from "./park.ts";
 export { enterSection, leaveSection } from "./section.ts";
 export { add, cas, give, load, runSync, type Slow, store, take } from "./drive.ts";
