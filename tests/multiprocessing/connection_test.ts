@@ -233,7 +233,7 @@ for (const { name, pair } of KINDS) {
   test("messages, are not merged and keep their order", async () => {
     const [a, b] = await pair();
     const texts = ["hello", "", "a", "b", "", "bye", "", "lop"];
-    for (const text of texts) a.sendBytes(utf8(text));
+    for (const text of texts) await a.sendBytes(utf8(text));
     for (const text of texts) {
       assert(await b.poll({ timeout: 60_000 }));
       assert(await b.poll());
@@ -261,8 +261,9 @@ for (const { name, pair } of KINDS) {
   test("concurrent receivers, get the messages in the order of their calls", async () => {
     const [a, b] = await pair();
     const receiving = Array.from({ length: 100 }, () => b.recv());
-    for (let i = 0; i < 100; i++) a.send(i);
+    const sending = Array.from({ length: 100 }, (_, i) => a.send(i));
     assertEquals(await Promise.all(receiving), Array.from({ length: 100 }, (_, i) => i));
+    await Promise.all(sending);
     a.close();
     b.close();
   });
