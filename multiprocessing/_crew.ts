@@ -14,7 +14,8 @@
  * - A task ends once: with its answer, with an error that says what became of its worker, or because somebody took it back.
  * - The death of a worker fails the task that it ran. Those that it had not begun go to others, or fail, as the owner's policy says.
  *   Relies on: a worker's answers are with us before it begins the next task, but for tasks of one group.
- * - The event loop is held open while there are tasks, and by nothing else of a crew.
+ * - The event loop is held open while there are tasks, or while workers start for tasks that are to come ({@linkcode Crew.foresee}), and by
+ *   nothing else of a crew.
  *
  * @module
  */
@@ -237,8 +238,14 @@ export class Crew<B> {
   /** See {@linkcode Crew.together}. */
   #collecting = false;
   #failures = 0;
+  /** See {@linkcode Crew.foresee}. */
+  #foreseen = false;
+  /** Whether it listens to its workers, and holds the event loop. */
+  #expecting = false;
   /** Called when something has come to an end that {@linkcode join} waits for. */
   readonly #news = new Set<() => void>();
+  /** Called when it has broken, after all its tasks have failed, with what makes errors that say why. */
+  onBroken: ((error: () => Error) => void) | undefined;
 
   /**
    * @throws {PicklingError} when the initializer or its arguments cannot travel.
@@ -284,7 +291,7 @@ export class Crew<B> {
    * @throws {ProcessError} when it is closed, or has ended.
    */
   submit(order: Order, values: unknown[], door: AnyFunction): Job<B> {
-    if (this.#state.at === "broken") throw this.#options.policy.broken(this.#state.why);
+    this.#mustBeWhole();
     if (this.#state.at !== "open") {
       throw new ProcessError(`Cannot submit: the pool has ${this.#state.at}`);
     }
@@ -298,24 +305,35 @@ export class Crew<B> {
     // First the worker, which may fail to start: what is in the queue has a worker.
     this.#staff(this.#queued + 1);
     order.packed?.();
-    const isFirst = this.#jobs.size === 0;
     this.#jobs.set(job.id, job);
     this.#queue.push(job);
     this.#queued++;
     // Many calls in one turn: workers need not wait for its end.
     if (this.#queued % EARLY === 0 && !this.#collecting) this.#dispatch();
     else this.#schedule();
-    if (isFirst) this.#expect(true);
+    if (!this.#expecting) this.#watch();
     return job;
   }
 
   /**
-   * Makes sure that a function can travel.
+   * Makes sure that tasks of a function will be taken.
    *
-   * @throws {PicklingError} when it cannot.
+   * @throws {PicklingError} when it cannot travel.
+   * @throws the error of the policy, when the crew is broken.
    */
-  mustKnow(fn: AnyFunction, door: AnyFunction): void {
+  mustTake(fn: AnyFunction, door: AnyFunction): void {
     this.#references.add(learn(fn, "submit", door).reference);
+    this.#mustBeWhole();
+  }
+
+  #mustBeWhole(): void {
+    if (this.#state.at === "broken") throw this.#options.policy.broken(this.#state.why);
+  }
+
+  /** Whether tasks are to come. Until they do, it is heard if no worker can start: whoever waits for them is to know. */
+  foresee(tasks: boolean): void {
+    this.#foreseen = tasks;
+    this.#watch();
   }
 
   /** Calls `submits`; no worker gets a task that it submits before it has returned. */
@@ -568,11 +586,18 @@ export class Crew<B> {
   #over(job: Job<B>): void {
     job.place = "over";
     this.#jobs.delete(job.id);
-    if (this.#jobs.size === 0) this.#expect(false);
+    if (this.#jobs.size === 0) this.#watch();
     this.#tell();
   }
 
-  #expect(some: boolean): void {
+  /** To be called when something has changed of what it listens for. */
+  #watch(): void {
+    let some = this.#jobs.size > 0;
+    if (!some && this.#foreseen) {
+      for (const { life } of this.#workers) some ||= life === "starting";
+    }
+    if (some === this.#expecting) return;
+    this.#expecting = some;
     if (some) {
       ended.add(forget);
       busy.add(this);
@@ -699,6 +724,7 @@ export class Crew<B> {
         if (full.life !== "starting") return;
         full.life = "ready";
         this.#failures = 0;
+        this.#watch();
         this.#schedule();
       },
       failed: (error) => this.#initializerFailed(error),
@@ -717,6 +743,7 @@ export class Crew<B> {
       hand.send([BEGIN, init.fn.key, init.body]);
     } else hand.send([BEGIN, 0, undefined]);
     hand.push();
+    this.#watch();
   }
 
   /** Lets a worker go that has nothing more to do. */
@@ -725,6 +752,7 @@ export class Crew<B> {
     worker.life = "leaving";
     worker.hand.send([FINISH]);
     worker.hand.push();
+    this.#watch();
   }
 
   #initializerFailed(encoded: EncodedError): void {
@@ -738,6 +766,7 @@ export class Crew<B> {
     worker.life = "gone";
     clearTimeout(worker.timer);
     this.#workers.delete(worker);
+    this.#watch();
     const [first, ...others] = worker.sent.values();
     worker.sent.clear();
     const { stopped } = worker;
@@ -783,7 +812,9 @@ export class Crew<B> {
   #break(why: Error): void {
     if (this.#state.at === "broken" || this.#state.at === "ended") return;
     this.#state = { at: "broken", why };
-    this.#endAll("terminate", () => this.#options.policy.broken(why));
+    const error = () => this.#options.policy.broken(why);
+    this.#endAll("terminate", error);
+    this.onBroken?.(error);
   }
 
   #endAll(how: "terminate" | "kill", error: () => Error): void {
@@ -804,6 +835,7 @@ export class Crew<B> {
     this.#queue = [];
     this.#head = 0;
     this.#queued = 0;
+    this.#watch();
     this.#tell();
   }
 }

@@ -211,6 +211,12 @@ export class Pool implements AsyncDisposable {
     crewOfNext = undefined;
     this.#crew = crew ?? processCrew(given, this.#size, new.target);
     this.#pumped = pumpedBy(this.#crew, this.#late);
+    // A crew must not keep a pool that nobody has any more.
+    const self = new WeakRef(this);
+    this.#crew.onBroken = (error) => {
+      const pool = self.deref();
+      if (pool !== undefined) pool.#stopReading(error);
+    };
     forgotten.register(this, this.#crew);
   }
 
@@ -464,7 +470,7 @@ export class Pool implements AsyncDisposable {
     const report = reporterOf(options);
     mustIterate(iterable);
     // There may be no items, or only later: a function that cannot travel is refused all the same.
-    this.#crew.mustKnow(fn, door);
+    this.#crew.mustTake(fn, door);
     const result = new MapResult<unknown>(callbacks);
     tie(result as AsyncResult<unknown>, this.#pumped);
     const mapItems = (items: unknown[]) =>
@@ -476,6 +482,7 @@ export class Pool implements AsyncDisposable {
     }
     // Sent as soon as they have come.
     this.#reading.set(result, { hurry() {}, stop: (error) => settle(result, { error }) });
+    this.#crew.foresee(true);
     Array.fromAsync(iterable)
       .then(mapItems)
       .catch((error) => settle(result, { error }))
@@ -596,9 +603,10 @@ export class Pool implements AsyncDisposable {
     const report = reporterOf(options);
     mustIterate(iterable);
     if (Array.isArray(iterable)) report?.expect(iterable.length);
-    this.#crew.mustKnow(fn, door);
+    this.#crew.mustTake(fn, door);
     const place = {};
     this.#reading.set(place, undefined);
+    this.#crew.foresee(true);
     const results = new ResultIterator(iterable, {
       chunksize,
       ordered,
@@ -622,7 +630,17 @@ export class Pool implements AsyncDisposable {
   /** All items of a call have been read. */
   #read(place: object): void {
     this.#reading.delete(place);
+    this.#crew.foresee(this.#reading.size > 0);
     if (this.#closed && this.#reading.size === 0) this.#crew.close();
+    for (const joiner of this.#joiners.splice(0)) joiner();
+  }
+
+  /** No more items are wanted: whoever waits for a result of those that are still to come, or joins, would wait for them. */
+  #stopReading(error: () => Error): void {
+    const readers = [...this.#reading.values()];
+    this.#reading.clear();
+    this.#crew.foresee(false);
+    for (const reader of readers) reader?.stop(error());
     for (const joiner of this.#joiners.splice(0)) joiner();
   }
 
@@ -641,13 +659,8 @@ export class Pool implements AsyncDisposable {
   async terminate(): Promise<void> {
     this.#closed = true;
     const error = () => new ProcessError("Cannot finish the call: its pool was terminated");
-    const readers = [...this.#reading.values()];
-    this.#reading.clear();
     this.#crew.end("terminate", error);
-    // Whoever waits for a result of items that are still to come would wait for those.
-    for (const reader of readers) reader?.stop(error());
-    // Who joins no longer waits for items.
-    for (const joiner of this.#joiners.splice(0)) joiner();
+    this.#stopReading(error);
     await this.#crew.join({ idle: true });
   }
 

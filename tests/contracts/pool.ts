@@ -432,6 +432,29 @@ export function testPool({ name, make, event, stops }: PoolWorld): void {
     assert(ended);
   });
 
+  test("one that breaks, fails calls whose items are still to come, and later ones", async () => {
+    const pool = make({ processes: 1, initializer: failingInitializer, initargs: ["no luck"] });
+    // Whatever the items come from holds the event loop.
+    const source = setInterval(() => {}, 60_000);
+    const never: AsyncIterable<number> = {
+      [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }),
+    };
+    const refused = (call: () => Promise<unknown>) => assertRejects(call, ProcessError, "no luck");
+    const mapped = pool.mapAsync(square, never);
+    const iterated = pool.imap(square, never);
+    const unordered = pool.imapUnordered(square, never);
+    await refused(() => mapped.get());
+    await refused(() => iterated.next());
+    await refused(() => unordered.next());
+    await refused(() => pool.map(square, never));
+    for (const call of ["mapAsync", "imap", "imapUnordered"] as const) {
+      assertThrows(() => pool[call](square, never), ProcessError, "no luck");
+    }
+    pool.close();
+    await pool.join();
+    clearInterval(source);
+  });
+
   test("bad options, are refused", async () => {
     for (const processes of [0, -1, 1.5, NaN]) assertThrows(() => make({ processes }), RangeError);
     for (const bad of ["2", null, { processes: "2" }, { initializer: 1 }, { initargs: 1 }]) {
